@@ -1,0 +1,149 @@
+"""``talaqqi score``: a recorded recitation judged word by word, by the same code that listens live."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from recitation.acoustics.engine import Engine, OnnxEngine
+from recitation.audio import read_audio
+from recitation.events import PhoneVerdict, Status, Summary, Update
+from recitation.features import SAMPLE_RATE
+from recitation.pipeline import Session, passage, recite
+from recitation.tracker import FRAME_SAMPLES, LAG_FRAMES
+from recitation.vad import SileroVad
+
+MARKS = {
+    Status.ACCEPTED: "✓",
+    Status.QUESTIONED: "?",
+    Status.WRONG: "✗",
+    Status.UNCLEAR: "~",
+    Status.OMITTED: "-",
+    Status.REPEATED: "↺",
+    Status.NOT_REACHED: " ",
+}
+
+
+def score(engine: Engine, pcm: NDArray[np.float32], verses: str, *, offline: bool = False) -> Summary:
+    """Judge a recording, float32[n] at 16 kHz.  ``offline`` lets every decision see the whole recording.
+
+    Raises AddressError for a bad address.
+    """
+    lag = len(pcm) // FRAME_SAMPLES + 2 if offline else LAG_FRAMES
+    session = Session(passage(verses), SileroVad(), lag_frames=lag)
+    updates: Iterator[Update] = recite(session, engine, pcm)
+    for _ in tqdm(updates, total=len(pcm) // 1280, desc=verses, unit="hop", leave=False, disable=None):
+        pass
+    return session.summary()
+
+
+def _seconds(sample: int | None) -> float | None:
+    return None if sample is None else round(sample / SAMPLE_RATE, 3)
+
+
+def _phone_row(phone: PhoneVerdict) -> dict[str, Any]:
+    return {
+        "unit": phone.unit,
+        "start": _seconds(phone.start),
+        "end": _seconds(phone.end),
+        "p": phone.p,
+        "heard": phone.heard,
+        "letters": list(phone.letters),
+    }
+
+
+def slips_of(summary: Summary) -> Iterator[dict[str, Any]]:
+    """The doubtful letters of questioned words, as interfaces describe slips."""
+    for word in summary.words:
+        if word.status not in (Status.QUESTIONED, Status.WRONG):
+            continue
+        for phone in word.phones:
+            if phone.heard is None:
+                continue
+            heard = phone.heard or "∅"
+            yield {
+                "kind": "letter",
+                "rule": "omission" if not phone.heard else "substitution",
+                "at": word.at,
+                "letters": list(phone.letters),
+                "severity": "advice",
+                "expected": phone.unit,
+                "measured": phone.heard,
+                "confidence": round(1 - phone.p, 3),
+                "start": _seconds(phone.start),
+                "end": _seconds(phone.end),
+                "text": {
+                    "ar": f"المتوقع «{phone.unit}» والمسموع «{heard}»",
+                    "en": f"expected {phone.unit}, heard {heard}",
+                },
+            }
+
+
+def as_json(file: str, verses: str, summary: Summary, *, offline: bool) -> dict[str, Any]:
+    """The object ``talaqqi score --json`` prints."""
+    return {
+        "file": file,
+        "verses": verses,
+        "seconds": _seconds(summary.samples),
+        "mode": "offline" if offline else "streaming",
+        "words": [
+            {
+                "at": word.at,
+                "text": word.text,
+                "start": _seconds(word.start),
+                "end": _seconds(word.end),
+                "score": word.score,
+                "status": word.status.value,
+                "phones": [_phone_row(phone) for phone in word.phones],
+            }
+            for word in summary.words
+        ],
+        "slips": list(slips_of(summary)),
+    }
+
+
+def as_text(summary: Summary) -> str:
+    """A table for people."""
+    lines = []
+    for word in summary.words:
+        span = (
+            "      –      "
+            if word.start is None
+            else f"{word.start / SAMPLE_RATE:6.2f}–{(word.end or 0) / SAMPLE_RATE:<6.2f}"
+        )
+        doubts = " ".join(f"{p.unit}→{p.heard or '∅'}" for p in word.phones if p.heard is not None)
+        shown = "    " if word.score is None else f"{word.score:.2f}"
+        lines.append(f"{MARKS[word.status]} {word.at:>9} {span} {shown}  {word.text}  {doubts}".rstrip())
+    return "\n".join(lines)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``talaqqi score``."""
+    parser.add_argument("file", type=Path, help="a recording in any format FFmpeg reads")
+    parser.add_argument("--verses", required=True, help="what was recited: 1:1-7, 112, 2:255, 2:255:3")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument("--offline", action="store_true", help="decide with the whole recording at hand")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the judgement of a file.  Raises AudioError, AddressError, ModelError."""
+    place = passage(arguments.verses)
+    summary = score(OnnxEngine(), read_audio(arguments.file), arguments.verses, offline=arguments.offline)
+    if arguments.json:
+        print(
+            json.dumps(
+                as_json(str(arguments.file), str(place.reference), summary, offline=arguments.offline),
+                ensure_ascii=False,
+            )
+        )
+        return 0
+    print(as_text(summary))
+    reached = sum(word.start is not None for word in summary.words)
+    print(f"{summary.count(Status.ACCEPTED)} of {reached} words accepted", file=sys.stderr)
+    return 0

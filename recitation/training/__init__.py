@@ -1,0 +1,1 @@
+"""Training of the acoustic model: corpus, augmentation, loop and export."""

@@ -1,0 +1,230 @@
+"""The server: every part built, joined and started; the page, its files, and what operators ask."""
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from aiohttp import web
+
+from recitation.acoustics.batching import Batcher
+from recitation.acoustics.engine import DEFAULT_MODEL, Engine, OnnxEngine
+from recitation.features import FRAME_SAMPLES, MELS
+from recitation.lexicon import Lexicon, default_lexicon
+from recitation.mushaf import parse_reference
+from recitation.pipeline import Session, hear_voices, passage
+from recitation.vad import SileroVad
+from server.api import Api, Passages
+from server.auth import Tokens
+from server.config import Config, ConfigError
+from server.live import Encoder, Hear, Line, Live
+from server.metrics import CONTENT_TYPE, Metrics
+from server.problems import problem, report
+from server.session import MakeLine
+from server.whip import Whip
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".md": "text/plain",
+    ".opus": "audio/ogg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".wav": "audio/wav",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+"""Of the page's files. Others are not served: the machine's own tables differ from one to the next."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+CORS_HEADERS = {
+    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
+    "Access-Control-Expose-Headers": "Location, ETag, Link, Retry-After, WWW-Authenticate, Accept-Post",
+    "Access-Control-Max-Age": "86400",
+}
+
+WARM_UP_STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """What hears: an encoder for all sessions and a maker of lines."""
+
+    name: str
+    hop_frames: int
+    """Log-mel frames (10 ms) in an encoder step."""
+    encoder: Encoder
+    hear: Hear
+    """The voice network."""
+    make_line: MakeLine
+
+
+def load_ear(config: Config) -> Ear:
+    """The engine that `config` names, with the bundled model or its own. Raises ModelError, ConfigError."""
+    if config.engine != "onnx":
+        raise ConfigError(f"there is no engine {config.engine!r}; there is onnx")
+    return ear_of(OnnxEngine(config.model or DEFAULT_MODEL, config.lookahead_ms), config.capacity)
+
+
+def ear_of(engine: Engine, capacity: int) -> Ear:
+    """`engine` in batches of up to `capacity` sessions, and lines of the recitation pipeline."""
+    vad, lock = SileroVad(), Lock()
+
+    def make_line(verses: str) -> tuple[str, Line]:
+        address = str(parse_reference(verses))
+        with lock:  # The cache of passages is not safe in threads.
+            place = passage(address)
+        return address, Session(place, vad, hop_frames=engine.hop_frames)
+
+    return Ear(engine.name, engine.hop_frames, Batcher(engine, capacity), partial(hear_voices, vad), make_line)
+
+
+class Server:
+    """All parts of a running server."""
+
+    def __init__(self, config: Config, lexicon: Lexicon, ear: Ear) -> None:
+        """Inside a running event loop. Raises ConfigError."""
+        self.config = config
+        self.metrics = Metrics()
+        self.ready = False
+        self._ear = ear
+        self._tokens = Tokens(
+            config.tokens, required=config.needs_token, life_s=config.token_life_s, clock=time.monotonic
+        )
+        self.live = Live(
+            ear.encoder,
+            ear.hear,
+            config.capacity,
+            self.metrics,
+            hop_samples=ear.hop_frames * FRAME_SAMPLES,
+            gather_s=config.gather_s,
+            backlog_hops=config.backlog_hops,
+            busy_limit=config.busy_limit,
+            retry_after_s=config.retry_after_s,
+        )
+        self.whip = Whip(config, self._tokens, self.live, self.metrics, ear.make_line, ear.name)
+        self._api = Api(Passages(lexicon), config.static)
+
+    def application(self) -> web.Application:
+        """The web application; its start starts the encoder loop and the sessions, its end ends them."""
+        app = web.Application(middlewares=[report], client_max_size=self.config.offer_bytes)
+        app.add_routes([*self.whip.routes(), *self._api.routes()])
+        app.add_routes(
+            [
+                web.get("/", self._page),
+                web.get("/static/{path:.+}", self._static),
+                web.get("/healthz", self._health),
+                web.get("/readyz", self._readiness),
+                web.get("/metrics", self._metrics_text),
+                web.options("/api/{any:.*}", self.whip.options),
+            ]
+        )
+        app.on_response_prepare.append(self._add_headers)
+        app.cleanup_ctx.append(self._running)
+        return app
+
+    async def _running(self, app: web.Application) -> AsyncIterator[None]:
+        await asyncio.to_thread(self._warm_up)
+        # What was loaded stays: without this a full collection stops all sessions for 65 ms.
+        gc.collect()
+        gc.freeze()
+        async with asyncio.TaskGroup() as tasks:
+            loops = [tasks.create_task(self.live.run()), tasks.create_task(self.whip.run())]
+            self.ready = True
+            yield
+            self.ready = False
+            for loop in reversed(loops):
+                loop.cancel()
+                await asyncio.wait([loop])
+
+    def _warm_up(self) -> None:
+        """The first steps of an engine take ten times as long."""
+        silence = np.zeros((self._ear.hop_frames, MELS), np.float32)
+        slots = [self._ear.encoder.join() for _ in range(min(2, self.config.capacity))]
+        for n in range(WARM_UP_STEPS):
+            self._ear.encoder.step([(slot, silence) for slot in slots[: n % 2 + 1]])
+        for slot in slots:
+            self._ear.encoder.leave(slot)
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        return _file(self.config.static / "index.html")
+
+    async def _static(self, request: web.Request) -> web.StreamResponse:
+        root = self.config.static.resolve()
+        path = (root / request.match_info["path"]).resolve()
+        if not path.is_relative_to(root) or path.suffix not in CONTENT_TYPES or not path.is_file():
+            raise problem(web.HTTPNotFound, "there is no such file")
+        return _file(path)
+
+    async def _health(self, request: web.Request) -> web.Response:
+        """The process lives."""
+        return web.json_response({"status": "ok"})
+
+    async def _readiness(self, request: web.Request) -> web.Response:
+        """The server takes sessions; not when it starts, ends or is full."""
+        if not self.ready:
+            raise problem(web.HTTPServiceUnavailable, "starting or ending", retry_after_s=1)
+        if (why := self.live.refusal()) is not None:
+            raise problem(web.HTTPServiceUnavailable, str(why), retry_after_s=why.retry_after_s)
+        return web.json_response({"status": "ready"})
+
+    async def _metrics_text(self, request: web.Request) -> web.Response:
+        self.live.busy()
+        return web.Response(body=self.metrics.text().encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(HEADERS)
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return
+        allowed = self.config.origins
+        if "*" in allowed or origin in allowed:
+            response.headers["Access-Control-Allow-Origin"] = "*" if "*" in allowed else origin
+            response.headers["Vary"] = "Origin"
+            response.headers.update(CORS_HEADERS)
+
+
+def _file(path: Path) -> web.FileResponse:
+    kind = CONTENT_TYPES[path.suffix]
+    if kind.startswith("text/"):
+        kind += "; charset=utf-8"
+    # Changed files are seen at once, unchanged ones cost a 304.
+    return web.FileResponse(path, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
+
+
+async def serve(config: Config, started: Callable[[str], None], stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; `started` is told the address once sessions are accepted. Raises OSError when the
+    address is taken, ModelError, LexiconError, ConfigError."""
+    server = Server(config, default_lexicon(), load_ear(config))
+    runner = web.AppRunner(server.application(), access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.host, config.port, backlog=128)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        started(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        await stop.wait()
+    finally:
+        await runner.cleanup()

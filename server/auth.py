@@ -1,0 +1,124 @@
+"""Who may open a session: bearer tokens (RFC 6750), long-lived ones and session tokens good for one session.
+
+A page that is handed a long-lived token hands it to everyone who reads it. So the holder of one asks for session
+tokens (`POST /api/tokens`) and gives each student one; it opens one session, within its life, and then belongs to it.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+PREFIX = "once."
+
+MOST_TOKENS = 10_000
+"""Session tokens remembered at once; more are refused, so that nobody fills the memory."""
+
+
+class Refused(Exception):
+    """The request carries no token that would do. `challenge` is the value of WWW-Authenticate (RFC 6750 3)."""
+
+    def __init__(self, text: str, *, missing: bool = False) -> None:
+        super().__init__(text)
+        self.challenge = 'Bearer realm="talaqqi"'
+        if not missing:
+            self.challenge += f', error="invalid_token", error_description="{text}"'
+
+
+class TooManyTokens(Exception):
+    """MOST_TOKENS session tokens are alive."""
+
+
+@dataclass(slots=True)
+class _SessionToken:
+    expires: float
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to open one session. `release` it when the session was not opened after all."""
+
+    token: str | None
+    release: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+
+class Tokens:
+    """The tokens of a server. With none configured and not `required`, every request is granted."""
+
+    def __init__(self, tokens: Iterable[str], *, required: bool, life_s: float, clock: Callable[[], float]) -> None:
+        self.required = required
+        self._tokens = tuple(token.encode() for token in tokens)
+        self._life_s = life_s
+        self._clock = clock
+        self._issued: dict[str, _SessionToken] = {}
+
+    def issue(self) -> str:
+        """A new session token. Raises TooManyTokens."""
+        self._forget_expired()
+        if len(self._issued) >= MOST_TOKENS:
+            raise TooManyTokens
+        token = PREFIX + secrets.token_urlsafe(24)
+        self._issued[token] = _SessionToken(self._clock() + self._life_s)
+        return token
+
+    def grant(self, authorization: str | None) -> Grant:
+        """Leave to open a session, by the Authorization header. A session token is used up. Raises Refused."""
+        token = self._bearer(authorization)
+        if token is None or self._is_long_lived(token):
+            return Grant(token)
+        issued = self._session_token(token)
+        if issued.used:
+            raise Refused("this session token has already been used; ask for a new one")
+        if issued.expires < self._clock():
+            raise Refused("this session token has expired; ask for a new one")
+        issued.used = True
+
+        def release() -> None:
+            issued.used = False
+
+        return Grant(token, release)
+
+    def check(self, authorization: str | None) -> None:
+        """Check that a session could be opened with the request's token, which is not used up. Raises Refused."""
+        grant = self.grant(authorization)
+        grant.release()
+
+    def admin(self, authorization: str | None) -> None:
+        """Check that the request comes from the holder of a long-lived token. Raises Refused."""
+        token = self._bearer(authorization)
+        if token is not None and not self._is_long_lived(token):
+            raise Refused("session tokens are made with a long-lived token only")
+
+    def owns(self, authorization: str | None, token: str | None) -> None:
+        """Check that the request may act on the session opened with `token`. Raises Refused."""
+        given = self._bearer(authorization)
+        if given is None or self._is_long_lived(given):
+            return
+        if token is None or not hmac.compare_digest(given.encode(), token.encode()):
+            raise Refused("this session was opened with another token")
+
+    def _bearer(self, authorization: str | None) -> str | None:
+        """The token; None where none is asked for."""
+        if not self.required:
+            return None
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Refused("a bearer token is needed: Authorization: Bearer TOKEN", missing=True)
+        return token.strip()
+
+    def _is_long_lived(self, token: str) -> bool:
+        given = token.encode()
+        return any([hmac.compare_digest(given, known) for known in self._tokens])
+
+    def _session_token(self, token: str) -> _SessionToken:
+        issued = self._issued.get(token)
+        if issued is None:
+            raise Refused("this token is not known here")
+        return issued
+
+    def _forget_expired(self) -> None:
+        """Used tokens are kept until they expire, so that a second use is told apart from a stranger."""
+        now = self._clock()
+        for token in [token for token, issued in self._issued.items() if issued.expires < now - self._life_s]:
+            del self._issued[token]

@@ -1,0 +1,180 @@
+"""The two data channels of a session, and the tail of verdicts that makes feedback survive loss.
+
+Both are negotiated (fixed ids), which saves a round trip. `feedback` (0) is unordered and never retransmits: a lost
+message on a reliable channel stalls those behind it for 200 to 600 ms. What a lost message carried, the next ones
+carry again. `control` (1) is reliable and ordered.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import msgspec
+from aiortc import RTCDataChannel, RTCPeerConnection
+from aiortc.exceptions import InvalidStateError
+
+from recitation.events import Cursor, PhoneVerdict, Update, WordVerdict
+from server.messages import CursorRow, Feedback, PhoneRow, ServerMessage, Stamps, WordRow, encode
+
+logger = logging.getLogger(__name__)
+
+FEEDBACK_ID, CONTROL_ID = 0, 1
+
+BUFFERED_BYTES = 65_536
+"""Feedback is skipped while so much waits for the network: what is late is useless, and the tail repeats it."""
+
+CONTROL_BUFFERED_BYTES = 1_048_576
+"""A client that leaves so much of `control` unread will not read the rest either."""
+
+FEEDBACK_BYTES = 1100
+"""One feedback message stays inside one SCTP packet of 1,200 bytes, so that one loss costs one message."""
+
+TAIL_SAMPLES = 2 * 16_000
+"""A verdict is repeated in every message for 2 s after it was first sent: some 25 chances to arrive."""
+
+PENDING_ROWS = 512
+"""Verdicts kept for a client whose channel is stuck. Overflow drops the oldest; the summary still has them."""
+
+OnMessage = Callable[[str | bytes], None]
+
+
+class Channels:
+    """`feedback` and `control` on a peer connection. Never raises for what the peer does."""
+
+    def __init__(self, peer: RTCPeerConnection, on_open: Callable[[], None], on_message: OnMessage) -> None:
+        self._feedback = peer.createDataChannel(
+            "feedback", negotiated=True, id=FEEDBACK_ID, ordered=False, maxRetransmits=0
+        )
+        self._control = peer.createDataChannel("control", negotiated=True, id=CONTROL_ID)
+        self._control.on("open", on_open)
+        self._control.on("message", on_message)
+
+    @property
+    def feedback_ready(self) -> bool:
+        """The feedback channel takes messages now."""
+        return self._feedback.readyState == "open" and self._feedback.bufferedAmount <= BUFFERED_BYTES
+
+    @property
+    def stuck(self) -> bool:
+        """The client has stopped reading `control`."""
+        return self._control.bufferedAmount > CONTROL_BUFFERED_BYTES
+
+    def send_feedback(self, text: str) -> bool:
+        """Send a feedback message; False when the channel does not take it."""
+        return self.feedback_ready and _send(self._feedback, text)
+
+    def send_control(self, message: ServerMessage) -> bool:
+        """Send a control message; False when the channel does not take it."""
+        return self._control.readyState == "open" and not self.stuck and _send(self._control, encode(message))
+
+
+def _send(channel: RTCDataChannel, text: str) -> bool:
+    try:
+        channel.send(text)
+    except (InvalidStateError, ValueError) as error:
+        # ValueError: longer than the peer said it takes.
+        logger.info("message on %s not sent: %s", channel.label, error)
+        return False
+    return True
+
+
+class _Sending(msgspec.Struct):
+    """A verdict on its way."""
+
+    row: PhoneRow | WordRow
+    size: int
+    first_sent: int | None = None
+    """Sample of the message that carried it first; None before."""
+
+
+class FeedbackTail:
+    """The verdicts of one session that are still being repeated, and the messages that carry them.
+
+    `update` notes what a hop brought; `messages` makes what is to be sent for it: one message with the newest verdicts
+    of the last 2 s, and further ones only while some verdict has never been sent.
+    """
+
+    def __init__(self) -> None:
+        self.seq = 0
+        """Of the newest message made."""
+        self._rows: deque[_Sending] = deque(maxlen=PENDING_ROWS)
+        self._phone_id = 0
+        self._word_id = 0
+
+    def update(self, phones: Iterable[PhoneVerdict], words: Iterable[WordVerdict]) -> None:
+        """Note new verdicts."""
+        for p in phones:
+            self._phone_id += 1
+            first, last = p.letters
+            self._add(
+                PhoneRow(
+                    self._phone_id, p.at, p.index, p.unit, p.start, p.end, _probability(p.p), p.heard, first, last + 1
+                )
+            )
+        for w in words:
+            self._word_id += 1
+            self._add(WordRow(self._word_id, w.at, w.start, w.end, _probability(w.score), w.status))
+
+    def forget(self) -> None:
+        """Repeat nothing of what was said so far: the passage has changed. Numbers go on."""
+        self._rows.clear()
+
+    def messages(self, update: Update, rtp: int, stamps: Stamps) -> list[str]:
+        """What to send for `update`, each below FEEDBACK_BYTES. Marks it as sent."""
+        while self._rows and _expired(self._rows[0], update.sample):
+            self._rows.popleft()
+        made = [self._message(update, rtp, stamps)]
+        while any(sending.first_sent is None for sending in self._rows):
+            made.append(self._message(update, rtp, stamps))
+        return made
+
+    def _add(self, row: PhoneRow | WordRow) -> None:
+        self._rows.append(_Sending(row, len(msgspec.json.encode(row)) + 1))
+
+    def _message(self, update: Update, rtp: int, stamps: Stamps) -> str:
+        self.seq += 1
+        empty = Feedback(
+            self.seq,
+            rtp,
+            update.sample,
+            _cursor_row(update.cursor),
+            update.speech,
+            round(update.level_db, 1),
+            update.state,
+            (),
+            (),
+            stamps,
+        )
+        chosen = self._choose(FEEDBACK_BYTES - 1 - len(msgspec.json.encode(empty)))
+        for sending in chosen:
+            if sending.first_sent is None:
+                sending.first_sent = update.sample
+        rows = [sending.row for sending in chosen]
+        full = msgspec.structs.replace(
+            empty,
+            phones=tuple(sorted((r for r in rows if isinstance(r, PhoneRow)), key=lambda r: r.id)),
+            words=tuple(sorted((r for r in rows if isinstance(r, WordRow)), key=lambda r: r.id)),
+        )
+        return encode(full)
+
+    def _choose(self, room: int) -> list[_Sending]:
+        """Verdicts never sent, then repeats, each newest first, as many as fit into `room` bytes."""
+        chosen: list[_Sending] = []
+        for sending in sorted(reversed(self._rows), key=lambda s: s.first_sent is not None):
+            if sending.size > room:
+                break
+            room -= sending.size
+            chosen.append(sending)
+        return chosen
+
+
+def _expired(sending: _Sending, sample: int) -> bool:
+    return sending.first_sent is not None and sample - sending.first_sent > TAIL_SAMPLES
+
+
+def _cursor_row(cursor: Cursor | None) -> CursorRow | None:
+    return None if cursor is None else CursorRow(cursor.at, cursor.phone, cursor.sample)
+
+
+def _probability(value: float) -> float:
+    return round(min(max(value, 0.0), 1.0), 3)

@@ -1,0 +1,155 @@
+"""What a server is told at its start. Times in seconds unless the name says otherwise."""
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+STATIC = _HERE / "static" if (_HERE / "static").is_dir() else _HERE.parent / "static"
+"""The page: inside this package in a wheel, beside it in a checkout (pyproject.toml, `package-dir`)."""
+
+
+class ConfigError(ValueError):
+    """A setting makes no sense; the message is one line saying which and what would be right."""
+
+
+_ICE_URL = re.compile(r"(stuns?|turns?):[\w.\-\[\]:]+(\?transport=(udp|tcp))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server for clients (RFC 7064, RFC 7065)."""
+
+    url: str
+    username: str = ""
+    credential: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "IceServer":
+        """From `stun:HOST` or `turn:HOST USERNAME PASSWORD`. Raises ConfigError."""
+        url, *secret = text.split() or [""]
+        if not _ICE_URL.fullmatch(url):
+            raise ConfigError(f"{url!r} is no ICE server; write stun:HOST or 'turn:HOST:PORT USER PASSWORD'")
+        if len(secret) != (2 if url.startswith("turn") else 0) or not text.isascii() or not text.isprintable():
+            raise ConfigError(f"{url}: a TURN server needs a username and a password after it, a STUN server neither")
+        return cls(url, *secret)
+
+    @property
+    def link(self) -> str:
+        """As the value of a Link header (RFC 9725 4.6)."""
+        if not self.username:
+            return f'<{self.url}>; rel="ice-server"'
+        secret = f"username={_quoted(self.username)}; credential={_quoted(self.credential)}"
+        return f'<{self.url}>; rel="ice-server"; {secret}; credential-type="password"'
+
+
+def _quoted(text: str) -> str:
+    """A quoted string (RFC 9110 5.6.4)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings of one server process. Raises ConfigError for ones that cannot work."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0 takes any free port."""
+    capacity: int = 16
+    """Sessions at once; the next is refused with 503."""
+    tokens: frozenset[str] = frozenset()
+    """Bearer tokens, each good for any number of sessions. None and a loopback `host`: open to all."""
+    open_to_all: bool = False
+    """No token wanted, whatever `host` is."""
+    public_ip: str | None = None
+    """Address that the network maps one to one to this machine's; replaces private ones in answers."""
+    origins: frozenset[str] = frozenset({"*"})
+    """Origins of other sites' pages that may call the API (CORS)."""
+    static: Path = STATIC
+
+    engine: str = "onnx"
+    lookahead_ms: int = 0
+    model: Path | None = None
+    """Acoustic model in place of the bundled one."""
+
+    connect_deadline_s: float = 10.0
+    """From the answer until the connection stands. aioice itself waits for ever (aioice 0.11)."""
+    audio_notice_s: float = 5.0
+    """Without audio: the client is told."""
+    audio_close_s: float = 30.0
+    """Without audio: the session ends."""
+    ping_timeout_s: float = 5.0
+    """A client that pings and sends audio, and then does neither for so long, is gone. ICE needs 30 s for that."""
+    close_deadline_s: float = 5.0
+    """For a connection to shut down in order."""
+
+    gather_s: float = 0.020
+    """Longest wait of a ready session for others to share its encoder step, where there is a crowd."""
+    backlog_hops: int = 50
+    """Hops of 80 ms that may wait for the encoder; a session beyond that is ended (`overloaded`)."""
+    busy_limit: float = 0.8
+    """Share of time the encoder may be busy before new sessions are refused."""
+    retry_after_s: int = 5
+
+    proxied: bool = False
+    """Requests come through a proxy that names the client last in X-Forwarded-For."""
+    posts_per_minute: int = 60
+    """Sessions and tokens that one address may ask for; as many at once. 0 for no limit."""
+    ice_servers: tuple["IceServer", ...] = ()
+    """STUN and TURN servers that clients are told of."""
+
+    offer_bytes: int = 65_536
+    message_bytes: int = 16_384
+    bad_messages: int = 50
+    """Refused control messages after which a session ends."""
+    token_life_s: float = field(default=60.0)
+    """Of a session token, from its making to its use."""
+
+    def __post_init__(self) -> None:
+        if self.posts_per_minute < 0:
+            raise ConfigError(f"{self.posts_per_minute} requests a minute; 0 (no limit) or more can be allowed")
+        if self.capacity < 1:
+            raise ConfigError(f"capacity is {self.capacity}; at least 1 session is needed")
+        if not 0 <= self.port <= 65_535:
+            raise ConfigError(f"port {self.port} does not exist; 0 to 65535 do")
+        if any(not token or token != token.strip() or not token.isascii() for token in self.tokens):
+            raise ConfigError("a token is empty or has spaces around it or letters outside ASCII")
+        if self.public_ip is not None:
+            _check_ip(self.public_ip)
+        if not (self.static / "index.html").is_file():
+            raise ConfigError(f"{self.static} holds no index.html; name the folder of the page with --static")
+
+    @property
+    def loopback(self) -> bool:
+        """The server can be reached from this machine only."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def needs_token(self) -> bool:
+        """A bearer token is asked of every session."""
+        return bool(self.tokens) or not (self.open_to_all or self.loopback)
+
+
+def read_tokens(path: Path) -> frozenset[str]:
+    """Tokens of a file, one a line; empty lines and lines beginning with # are left out. Raises ConfigError."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise ConfigError(f"cannot read the token file {path}: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the token file {path} is not plain ASCII") from error
+    tokens = frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    if not tokens:
+        raise ConfigError(f"the token file {path} holds no token")
+    return tokens
+
+
+def _check_ip(text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise ConfigError(f"the public address {text!r} is no IP address") from error

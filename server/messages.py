@@ -1,0 +1,270 @@
+"""Wire protocol v1: JSON text on the `feedback` and `control` data channels, as types.
+
+Every message carries `v` and `type`. A receiver ignores fields and types it does not know, so that both may be added;
+anything else raises the version. `docs/protocol.md` explains, `docs/protocol.schema.json` is generated from here::
+
+    python -m server.messages docs/protocol.schema.json
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from recitation.events import Following, Status, Summary
+
+VERSION: Final = 1
+
+Sample = Annotated[int, Meta(description="16 kHz samples since the session began")]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+FirstLetter = Annotated[int, Meta(ge=0, description="first character of the word's text that spells the phone")]
+LettersEnd = Annotated[int, Meta(ge=0, description="the character after the last of them")]
+
+
+class BadMessage(Exception):
+    """The peer sent something that is no message of this protocol. `code` is what the error message will carry."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class PhoneRow(msgspec.Struct, frozen=True, array_like=True):
+    """A confirmed phone. `id` counts the session's phones; a client ignores one that it has."""
+
+    id: int
+    at: str
+    index: int
+    unit: str
+    start: Sample
+    end: Sample
+    p: Probability
+    heard: str | None
+    first: FirstLetter
+    stop: LettersEnd
+
+
+class WordRow(msgspec.Struct, frozen=True, array_like=True):
+    """A confirmed word. `id` counts the session's words; a client ignores one that it has."""
+
+    id: int
+    at: str
+    start: Sample
+    end: Sample
+    score: Probability
+    status: Status
+
+
+class CursorRow(msgspec.Struct, frozen=True, array_like=True):
+    """The tentative place: the newest phone begun and where it began."""
+
+    at: str
+    phone: int
+    end: Sample
+
+
+class Stamps(msgspec.Struct, frozen=True, array_like=True):
+    """Milliseconds of the session's own clock."""
+
+    rx_ms: Annotated[float, Meta(description="arrival of the newest packet this rests on")]
+    encoded_ms: Annotated[float, Meta(description="the encoder was done")]
+    sent_ms: Annotated[float, Meta(description="this message was sent")]
+
+
+class Feedback(msgspec.Struct, frozen=True, tag="feedback"):
+    """Server to client on `feedback`, every 80 ms while audio flows; each repeats the verdicts of the last 2 s."""
+
+    seq: int
+    rtp: Annotated[int, Meta(description="48 kHz RTP timestamp of `sample`", ge=0, lt=2**32)]
+    sample: Sample
+    cursor: CursorRow | None
+    speech: bool
+    level: Annotated[float, Meta(description="dBFS")]
+    state: Following
+    phones: tuple[PhoneRow, ...]
+    words: tuple[WordRow, ...]
+    stamps: Stamps
+    v: Literal[1] = VERSION
+
+
+class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
+    """First message on `control`, and again after `passage`: what the session follows from now on."""
+
+    session: str
+    verses: str
+    engine: str
+    lookahead_ms: int
+    v: Literal[1] = VERSION
+
+
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
+    """Answer to `ping`: its `t` and the `seq` of the newest feedback sent."""
+
+    t: float
+    seq: int
+    v: Literal[1] = VERSION
+
+
+class Audio(msgspec.Struct, frozen=True, tag="audio"):
+    """No audio has arrived for `silent_s` seconds, or it flows again."""
+
+    state: Literal["missing", "flowing"]
+    silent_s: float
+    v: Literal[1] = VERSION
+
+
+class SummaryPhone(msgspec.Struct, frozen=True):
+    """A confirmed phone of a summary."""
+
+    unit: str
+    start: Sample
+    end: Sample
+    p: Probability
+    heard: str | None
+    first: FirstLetter
+    stop: LettersEnd
+
+
+class SummaryWord(msgspec.Struct, frozen=True):
+    """A word of a summary; `start`, `end` and `score` are null when it was not reached."""
+
+    at: str
+    text: str
+    start: Sample | None
+    end: Sample | None
+    score: Probability | None
+    status: Status
+    phones: tuple[SummaryPhone, ...]
+
+
+class SummaryMessage(msgspec.Struct, frozen=True, tag="summary"):
+    """Answer to `stop`: the whole passage."""
+
+    verses: str
+    words: tuple[SummaryWord, ...]
+    accepted: int
+    questioned: int
+    seconds: float
+    v: Literal[1] = VERSION
+
+
+class Error(msgspec.Struct, frozen=True, tag="error"):
+    """Something the client sent was refused, or (`fatal`) the session ends now."""
+
+    code: str
+    text: str
+    fatal: bool = False
+    v: Literal[1] = VERSION
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """Every 250 ms on `control`; `t` comes back unchanged."""
+
+    v: Literal[1]
+    t: float
+
+
+class Passage(msgspec.Struct, frozen=True, tag="passage"):
+    """Start again on another passage, in the same session."""
+
+    v: Literal[1]
+    verses: Annotated[str, Meta(max_length=32)]
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Ask for the summary. The session goes on until it is closed."""
+
+    v: Literal[1]
+
+
+class Frames(msgspec.Struct, frozen=True, tag="frames"):
+    """The page's own frame times."""
+
+    v: Literal[1]
+    p95_ms: Annotated[float, Meta(ge=0, le=60_000)]
+
+
+ServerMessage = Feedback | Welcome | Pong | Audio | SummaryMessage | Error
+ClientMessage = Ping | Passage | Stop | Frames
+
+_encoder = msgspec.json.Encoder()
+_client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+_server_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+
+
+def encode(message: ServerMessage | ClientMessage) -> str:
+    """JSON text of a message, ready for a data channel."""
+    return _encoder.encode(message).decode()
+
+
+def decode_client(text: str | bytes, limit: int) -> ClientMessage:
+    """Read what a client sent. Raises BadMessage for anything but a well-formed message of at most `limit` bytes."""
+    size = len(text.encode()) if isinstance(text, str) else len(text)
+    if size > limit:
+        raise BadMessage("too_large", f"a message of {size} bytes; {limit} are allowed")
+    try:
+        return _client_decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadMessage("bad_message", f"not a message of protocol v{VERSION}: {error}") from error
+
+
+def decode_server(text: str | bytes) -> ServerMessage:
+    """Read what a server sent. Raises BadMessage."""
+    try:
+        return _server_decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadMessage("bad_message", str(error)) from error
+
+
+def summary_message(verses: str, summary: Summary) -> SummaryMessage:
+    """A summary as it goes over the wire."""
+    words = tuple(
+        SummaryWord(
+            word.at,
+            word.text,
+            word.start,
+            word.end,
+            None if word.score is None else round(word.score, 3),
+            word.status,
+            tuple(
+                SummaryPhone(p.unit, p.start, p.end, round(p.p, 3), p.heard, p.letters[0], p.letters[1] + 1)
+                for p in word.phones
+            ),
+        )
+        for word in summary.words
+    )
+    return SummaryMessage(
+        verses,
+        words,
+        accepted=summary.count(Status.ACCEPTED),
+        questioned=summary.count(Status.QUESTIONED),
+        seconds=round(summary.samples / 16_000, 3),
+    )
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of every message, by direction."""
+    (server, client), components = msgspec.json.schema_components(
+        [ServerMessage, ClientMessage], ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Talaqqi wire protocol v1",
+        "description": "Generated by `python -m server.messages docs/protocol.schema.json`.",
+        "anyOf": [{"title": "server to client", **server}, {"title": "client to server", **client}],
+        "$defs": components,
+    }
+
+
+def schema_text() -> str:
+    """The schema as it stands in docs/protocol.schema.json."""
+    return msgspec.json.format(msgspec.json.encode(schema(), order="deterministic"), indent=2).decode() + "\n"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        Path(sys.argv[1]).write_text(schema_text())
+    else:
+        sys.stdout.write(schema_text())

@@ -1,0 +1,168 @@
+"""Figures of a running server in Prometheus' text format (version 0.0.4), without a registry or a dependency."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Counter:
+    """A number that only grows."""
+
+    kind = "counter"
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def add(self, amount: float = 1.0) -> None:
+        """Count `amount` more."""
+        self.value += amount
+
+    def samples(self, name: str, labels: str) -> Iterator[str]:
+        """Lines of the text format."""
+        yield f"{name}{_braced(labels)} {_number(self.value)}"
+
+
+class Gauge(Counter):
+    """A number that goes up and down."""
+
+    kind = "gauge"
+
+    def set(self, value: float) -> None:
+        """It is `value` now."""
+        self.value = value
+
+
+class Histogram:
+    """How often a duration fell under each bound. Bounds in seconds, ascending."""
+
+    kind = "histogram"
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Note one duration."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    @property
+    def count(self) -> int:
+        """Durations noted."""
+        return sum(self._counts)
+
+    def samples(self, name: str, labels: str) -> Iterator[str]:
+        """Lines of the text format."""
+        reached = 0
+        for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
+            reached += count
+            within = f'{labels},le="{_number(bound)}"' if labels else f'le="{_number(bound)}"'
+            yield f"{name}_bucket{{{within}}} {reached}"
+        yield f"{name}_sum{_braced(labels)} {_number(self._sum)}"
+        yield f"{name}_count{_braced(labels)} {reached}"
+
+
+Metric = Counter | Histogram
+
+STAGES = ("tap", "wait", "voice", "encode", "judge", "send", "server")
+"""tap: last packet of a hop in to samples out. wait: hop complete to step. voice: voice network for all in the step.
+encode: encoder for all in the step. judge: tracker and scores. send: messages made and handed to the channel.
+server: newest packet in to feedback out."""
+
+_STAGE_BOUNDS = {
+    "tap": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08),
+    "wait": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 2.0),
+    "voice": (0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05),
+    "encode": (0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.02, 0.03, 0.05, 0.08, 0.16),
+    "judge": (0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05),
+    "send": (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02),
+    "server": (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.2, 0.5, 2.0),
+}
+"""Bounds lie around each stage's budget, so that its percentiles can be read."""
+
+_LAG_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+_BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """Every figure of a server."""
+
+    def __init__(self) -> None:
+        self.sessions = Gauge()
+        self.capacity = Gauge()
+        self.opened = Counter()
+        self.ended: dict[str, Counter] = {}
+        self.refused: dict[str, Counter] = {}
+        self.packets = Counter()
+        self.lost_packets = Counter()
+        self.concealed_packets = Counter()
+        self.feedback = Counter()
+        self.feedback_skipped = Counter()
+        self.bad_messages = Counter()
+        self.faults = Counter()
+        self.connect = Histogram((0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0))
+        self.stages = {stage: Histogram(_STAGE_BOUNDS[stage]) for stage in STAGES}
+        self.batch = Histogram(_BATCH_BOUNDS)
+        self.busy = Gauge()
+        self.loop_lag = Histogram(_LAG_BOUNDS)
+        self.page_frames = Histogram((0.008, 0.012, 0.017, 0.02, 0.025, 0.034, 0.05, 0.1))
+
+    def end(self, reason: str) -> None:
+        """A session ended."""
+        self.ended.setdefault(reason, Counter()).add()
+
+    def refuse(self, reason: str) -> None:
+        """A session was refused."""
+        self.refused.setdefault(reason, Counter()).add()
+
+    def text(self) -> str:
+        """All figures in the text format."""
+        return "\n".join(self._lines()) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        for name, explained, series in self._families():
+            first = next(iter(series.values()), None)
+            if first is None:
+                continue
+            yield f"# HELP talaqqi_{name} {explained}"
+            yield f"# TYPE talaqqi_{name} {first.kind}"
+            for labels, metric in series.items():
+                yield from metric.samples(f"talaqqi_{name}", labels)
+
+    def _families(self) -> Iterator[tuple[str, str, dict[str, Metric]]]:
+        yield "sessions", "Sessions open.", {"": self.sessions}
+        yield "sessions_capacity", "Sessions that may be open.", {"": self.capacity}
+        yield "sessions_opened_total", "Sessions accepted.", {"": self.opened}
+        yield "sessions_ended_total", "Sessions ended, by reason.", _labelled("reason", self.ended)
+        yield "sessions_refused_total", "Sessions refused, by reason.", _labelled("reason", self.refused)
+        yield "rtp_packets_total", "Audio packets received.", {"": self.packets}
+        yield "rtp_packets_lost_total", "Audio packets given up.", {"": self.lost_packets}
+        yield "rtp_packets_concealed_total", "Audio made up, in packets of 20 ms.", {"": self.concealed_packets}
+        yield "feedback_messages_total", "Feedback messages sent.", {"": self.feedback}
+        yield (
+            "feedback_skipped_total",
+            "Feedback messages not sent, the channel being full.",
+            {"": self.feedback_skipped},
+        )
+        yield "bad_messages_total", "Control messages refused.", {"": self.bad_messages}
+        yield "faults_total", "Sessions ended by a fault of the server.", {"": self.faults}
+        yield "connect_seconds", "Offer to connection.", {"": self.connect}
+        yield "stage_seconds", "Time in each stage of a hop.", _labelled("stage", self.stages)
+        yield "batch_sessions", "Sessions in an encoder step.", {"": self.batch}
+        yield "encoder_busy_ratio", "Share of the last 2 s the encoder was busy.", {"": self.busy}
+        yield "loop_lag_seconds", "Lateness of a 20 ms timer on the event loop.", {"": self.loop_lag}
+        yield "page_frame_seconds", "95th percentile of frame times, as pages report.", {"": self.page_frames}
+
+
+def _labelled(label: str, series: dict[str, Counter] | dict[str, Histogram]) -> dict[str, Metric]:
+    return {f'{label}="{value}"': metric for value, metric in series.items()}
+
+
+def _braced(labels: str) -> str:
+    return f"{{{labels}}}" if labels else ""
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == float("inf") else f"{value:.9g}"

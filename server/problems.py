@@ -1,0 +1,42 @@
+"""Errors as the HTTP API reports them: the right status, and JSON `{"error": "..."}` saying what was wrong."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def problem(
+    kind: type[web.HTTPError], text: str, *, retry_after_s: int | None = None, challenge: str | None = None
+) -> web.HTTPError:
+    """An error response to raise."""
+    headers = {}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    if challenge is not None:
+        headers["WWW-Authenticate"] = challenge
+    return kind(text=_body(text), content_type="application/json", headers=headers)
+
+
+@web.middleware
+async def report(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns aiohttp's own refusals (404, 405, 413) into JSON, and a fault of ours into a 500 that says nothing."""
+    try:
+        return await handler(request)
+    except web.HTTPError as error:
+        if error.content_type != "application/json":
+            error.content_type = "application/json"
+            error.text = _body(error.reason)
+        raise
+    except Exception:
+        logger.exception("%s %s: fault", request.method, request.rel_url.path)
+        return web.Response(status=500, text=_body("the server made a mistake"), content_type="application/json")
+
+
+def _body(text: str) -> str:
+    return json.dumps({"error": text}, ensure_ascii=False)

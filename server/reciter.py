@@ -1,0 +1,315 @@
+"""A headless reciter: sends a recording to a server over WebRTC in real time and keeps what comes back.
+
+Open loop: packet n leaves 20 ms * n after the start, whatever the server does, as a microphone's would. The recording
+is encoded beforehand. Loss and jitter are put on the packets between the sender and its socket, because nothing outside
+the process can be counted on to do it; that, and reading the RTP timestamps sent, wraps one private method of aiortc.
+"""
+
+import asyncio
+import contextlib
+import fractions
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+import av
+import numpy as np
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCDtlsTransport,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from yarl import URL
+
+from recitation.audio import RTP_HZ, SAMPLE_HZ, Pcm, signed32
+from server.channels import CONTROL_ID, FEEDBACK_ID
+from server.messages import (
+    ClientMessage,
+    Feedback,
+    Ping,
+    ServerMessage,
+    Stop,
+    SummaryMessage,
+    Welcome,
+    decode_server,
+    encode,
+)
+
+PACKET_S = 0.020
+PACKET_RTP = 960
+TAIL_S = 2.0
+"""Silence sent after the recording, in which its last verdicts come."""
+
+PING_S = 0.25
+CONNECT_DEADLINE_S = 10.0
+SUMMARY_DEADLINE_S = 5.0
+
+
+class ReciterError(Exception):
+    """The server refused, or could not be reached. The message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Opus packets of 20 ms, mono, and where they lie in the file."""
+
+    packets: tuple[bytes, ...]
+    delay_rtp: int
+    """Packet 0 begins so many 48 kHz samples before the file does: Opus' look-ahead (RFC 7845 4.2, pre-skip)."""
+    seconds: float
+    """Length of the file, without the silence after it."""
+
+    def sample_of(self, offset_rtp: int) -> int:
+        """16 kHz sample of the file at `offset_rtp` after the first packet's timestamp; may lie before the file."""
+        return (offset_rtp - self.delay_rtp) * SAMPLE_HZ // RTP_HZ
+
+
+def encode_recording(pcm: Pcm, tail_s: float = TAIL_S) -> Recording:
+    """Encode float32[n] at 16 kHz, followed by silence."""
+    whole = np.concatenate([pcm, np.zeros(round(tail_s * SAMPLE_HZ), np.float32)])
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RTP_HZ, frame_size=PACKET_RTP)
+    codec = av.CodecContext.create("libopus", "w")
+    codec.sample_rate, codec.layout, codec.format = RTP_HZ, "mono", "s16"
+    codec.bit_rate = 32_000
+    codec.options = {"application": "voip", "frame_duration": "20"}
+    frame = av.AudioFrame.from_ndarray(
+        np.clip(whole * 32767, -32768, 32767).astype(np.int16)[np.newaxis], format="s16", layout="mono"
+    )
+    frame.sample_rate = SAMPLE_HZ
+    frame.pts = 0
+    packets = []
+    for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+        packets += codec.encode(piece)
+    packets += codec.encode(None)
+    first = packets[0].pts
+    assert first is not None and codec.time_base == fractions.Fraction(1, RTP_HZ)
+    return Recording(tuple(bytes(p) for p in packets), -first, len(pcm) / SAMPLE_HZ)
+
+
+class _Microphone(MediaStreamTrack):
+    """Packets of a recording, each when it is due; silence on the line before `begin` and after the last."""
+
+    kind = "audio"
+
+    def __init__(self, packets: Sequence[bytes]) -> None:
+        super().__init__()
+        self._packets = packets
+        self._next = 0
+        self._begun: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self.done = asyncio.Event()
+        self.lags: list[float] = []
+        """Seconds by which each packet was late at the sender."""
+
+    def begin(self, at: float) -> None:
+        """Packet 0 is due at monotonic time `at`."""
+        self._begun.set_result(at)
+
+    async def recv(self) -> "av.Packet[av.stream.Stream]":
+        begun = await asyncio.shield(self._begun)
+        if self._next == len(self._packets):
+            self.done.set()
+            await asyncio.Event().wait()
+        due = begun + self._next * PACKET_S
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        self.lags.append(max(0.0, time.monotonic() - due))
+        packet = av.Packet(self._packets[self._next])
+        packet.pts = self._next * PACKET_RTP
+        packet.time_base = fractions.Fraction(1, RTP_HZ)
+        self._next += 1
+        return packet
+
+
+@dataclass(slots=True)
+class Network:
+    """What happens to packets between the sender and its socket."""
+
+    loss: float = 0.0
+    """Share of audio packets dropped."""
+    jitter_s: float = 0.0
+    """Each is held for 0 to so long, evenly drawn; late ones overtake none on purpose but may."""
+    seed: int = 0
+    dropped: int = 0
+    first_rtp: int | None = None
+    """Timestamp of packet 0."""
+    sent: dict[int, float] = field(default_factory=dict)
+    """When the sender handed over packet n."""
+
+    def wrap(self, transport: RTCDtlsTransport, later: Callable[[float, Callable[[], Awaitable[None]]], None]) -> None:
+        """Stand between `transport` and its socket; `later` runs a call after so many seconds."""
+        send = transport._send_rtp
+        chance = random.Random(self.seed)
+
+        async def wrapped(data: bytes) -> None:
+            # Packet types 192 to 223 are RTCP (RFC 5761 4).
+            if 192 <= data[1] <= 223:
+                return await send(data)
+            self._note(int.from_bytes(data[4:8], "big"))
+            if chance.random() < self.loss:
+                self.dropped += 1
+            elif self.jitter_s:
+                later(chance.uniform(0.0, self.jitter_s), lambda: send(data))
+            else:
+                await send(data)
+
+        transport._send_rtp = wrapped  # type: ignore[method-assign]
+
+    def _note(self, rtp: int) -> None:
+        if self.first_rtp is None:
+            self.first_rtp = rtp
+        self.sent[signed32(rtp - self.first_rtp) // PACKET_RTP] = time.monotonic()
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a server sent back. Times are monotonic seconds."""
+
+    started: float = 0.0
+    """Packet 0 was due."""
+    connect_s: float = float("inf")
+    """Offer to welcome."""
+    feedback: list[tuple[float, Feedback]] = field(default_factory=list)
+    control: list[tuple[float, ServerMessage]] = field(default_factory=list)
+    summary: SummaryMessage | None = None
+    welcome: Welcome | None = None
+    lags: list[float] = field(default_factory=list)
+    network: Network = field(default_factory=Network)
+
+
+class Reciter:
+    """One client. Use as `heard = await Reciter(...).recite()`."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        verses: str,
+        recording: Recording,
+        *,
+        token: str | None = None,
+        network: Network | None = None,
+    ) -> None:
+        self.heard = Heard(network=network or Network())
+        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._http = http
+        self._endpoint = f"{url.rstrip('/')}/whip"
+        self._verses = verses
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.location: str | None = None
+        self.microphone = _Microphone(recording.packets)
+        # Before the channels: aiortc 1.16 stops the transport when the first section of a bundle is not the first made.
+        self._sender = self.peer.addTransceiver(self.microphone, direction="sendonly").sender
+        self.feedback = self.peer.createDataChannel(
+            "feedback", negotiated=True, id=FEEDBACK_ID, ordered=False, maxRetransmits=0
+        )
+        self.control: RTCDataChannel = self.peer.createDataChannel("control", negotiated=True, id=CONTROL_ID)
+        self._welcomed = asyncio.Event()
+        self._summarised = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        self.feedback.on("message", self._on_feedback)
+        self.control.on("message", self._on_control)
+
+    async def recite(self, begin_after_s: float = 0.0) -> Heard:
+        """Connect, send the recording, ask for the summary and leave. Raises ReciterError."""
+        try:
+            await self.connect()
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                pings = tasks.create_task(self._ping())
+                self.begin(begin_after_s)
+                await self.microphone.done.wait()
+                await self.finish()
+                pings.cancel()
+        finally:
+            self.heard.lags = self.microphone.lags
+            await self.close()
+        return self.heard
+
+    async def connect(self) -> None:
+        """Open the session and wait for the server's welcome. Raises ReciterError."""
+        begun = time.monotonic()
+        self.heard.network.wrap(self._sender.transport, self._later)
+        try:
+            async with asyncio.timeout(CONNECT_DEADLINE_S):
+                await self.peer.setLocalDescription(await self.peer.createOffer())
+                answer = await self._post(self.peer.localDescription.sdp)
+                await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+                await self._welcomed.wait()
+        except TimeoutError:
+            raise ReciterError(f"{self._endpoint}: no connection within {CONNECT_DEADLINE_S:.0f} s") from None
+        except aiohttp.ClientError as error:
+            raise ReciterError(f"{self._endpoint}: {error}") from error
+        self.heard.connect_s = time.monotonic() - begun
+
+    def begin(self, after_s: float = 0.0) -> None:
+        """Start to recite."""
+        self.heard.started = time.monotonic() + after_s
+        self.microphone.begin(self.heard.started)
+
+    async def finish(self) -> None:
+        """Ask for the summary and wait for it, a while."""
+        self.send(Stop(1))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SUMMARY_DEADLINE_S):
+                await self._summarised.wait()
+
+    def send(self, message: ClientMessage) -> None:
+        """Send a control message, if the channel is open."""
+        if self.control.readyState == "open":
+            self.control.send(encode(message))
+
+    async def close(self) -> None:
+        """End the session and the connection."""
+        if self.location is not None:
+            with contextlib.suppress(aiohttp.ClientError):  # The server will notice by itself.
+                await self._http.delete(self.location, headers=self._headers)
+        self.microphone.stop()
+        await self.peer.close()
+
+    async def _post(self, sdp: str) -> str:
+        headers = {**self._headers, "Content-Type": "application/sdp"}
+        async with self._http.post(
+            self._endpoint, params={"verses": self._verses}, data=sdp.encode(), headers=headers
+        ) as response:
+            text = await response.text()
+            if response.status != 201:
+                raise ReciterError(f"{self._endpoint}: {response.status} {response.reason}: {text[:200]}")
+            self.location = str(response.url.join(URL(response.headers["Location"])))
+            return text
+
+    async def _ping(self) -> None:
+        while True:
+            self.send(Ping(1, time.monotonic() * 1000))
+            await asyncio.sleep(PING_S)
+
+    def _later(self, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            await asyncio.sleep(seconds)
+            with contextlib.suppress(ConnectionError):  # The connection closed meanwhile.
+                await call()
+
+        if self._tasks is not None:
+            self._tasks.create_task(run())
+
+    def _on_feedback(self, data: str | bytes) -> None:
+        message = decode_server(data)
+        if isinstance(message, Feedback):
+            self.heard.feedback.append((time.monotonic(), message))
+
+    def _on_control(self, data: str | bytes) -> None:
+        message = decode_server(data)
+        self.heard.control.append((time.monotonic(), message))
+        match message:
+            case Welcome():
+                self.heard.welcome = message
+                self._welcomed.set()
+            case SummaryMessage():
+                self.heard.summary = message
+                self._summarised.set()
+            case _:
+                pass

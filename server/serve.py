@@ -1,0 +1,104 @@
+"""`talaqqi serve`: settings from the command line, and the server's start and end."""
+
+import argparse
+import asyncio
+import logging
+import secrets
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from server.app import serve
+from server.config import STATIC, Config, IceServer, read_tokens
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `talaqqi serve`."""
+    default = Config.__dataclass_fields__
+    where = parser.add_argument_group("where")
+    where.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    where.add_argument("--port", type=int, default=8080, help="port to listen on, 0 for any (8080)")
+    where.add_argument("--public-ip", metavar="IP", help="address that 1:1 NAT maps to this machine")
+    where.add_argument(
+        "--ice-server",
+        action="append",
+        default=[],
+        metavar="SERVER",
+        help="STUN or TURN server for clients, stun:HOST or 'turn:HOST:PORT USER PASSWORD'; repeat for more",
+    )
+    where.add_argument("--proxied", action="store_true", help="a proxy in front names clients in X-Forwarded-For")
+    where.add_argument(
+        "--origin", action="append", metavar="URL", help="site whose pages may call the API; repeat for more (any)"
+    )
+    who = parser.add_argument_group("who may recite (all, when listening on this machine only)")
+    who.add_argument("--token", action="append", metavar="TOKEN", help="a bearer token; repeat for more")
+    who.add_argument("--token-file", type=Path, metavar="FILE", help="bearer tokens, one a line")
+    who.add_argument("--open", action="store_true", help="ask for no token, whoever can reach the server")
+    who.add_argument(
+        "--posts-per-minute",
+        type=int,
+        default=default["posts_per_minute"].default,
+        metavar="N",
+        help="sessions and tokens one address may ask for, 0 for no limit (60)",
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument("--capacity", type=int, default=default["capacity"].default, help="sessions at once (16)")
+    how.add_argument("--engine", default="onnx", choices=("onnx",), help="what runs the acoustic model (onnx)")
+    how.add_argument("--lookahead-ms", type=int, default=0, choices=(0, 80, 240), help="look-ahead of the model (0)")
+    how.add_argument("--model", type=Path, metavar="FILE", help="acoustic model in place of the bundled one")
+    how.add_argument("--static", type=Path, default=STATIC, metavar="DIR", help="files of the page")
+    how.add_argument("--verbose", action="store_true", help="log sessions to standard error")
+
+
+def config_of(arguments: argparse.Namespace) -> Config:
+    """The settings the options make. Raises ConfigError."""
+    tokens = frozenset(arguments.token or ())
+    if arguments.token_file is not None:
+        tokens |= read_tokens(arguments.token_file)
+    return Config(
+        host=arguments.host,
+        port=arguments.port,
+        capacity=arguments.capacity,
+        tokens=tokens,
+        open_to_all=arguments.open,
+        public_ip=arguments.public_ip,
+        ice_servers=tuple(IceServer.parse(text) for text in arguments.ice_server),
+        proxied=arguments.proxied,
+        posts_per_minute=arguments.posts_per_minute,
+        origins=frozenset(arguments.origin or ("*",)),
+        static=arguments.static,
+        engine=arguments.engine,
+        lookahead_ms=arguments.lookahead_ms,
+        model=arguments.model,
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until interrupted or terminated."""
+    logging.basicConfig(
+        level=logging.INFO if arguments.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    # aioice logs every candidate pair at INFO, addresses of students included.
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    config = config_of(arguments)
+    query = ""
+    if config.needs_token and not config.tokens:
+        token = secrets.token_urlsafe(18)
+        config = replace(config, tokens=frozenset({token}))
+        query = f"?token={token}"
+        print(
+            f"talaqqi: {config.host} can be reached from elsewhere, so a token is needed; this one is for this run",
+            file=sys.stderr,
+        )
+    asyncio.run(_serve(config, query))
+    return 0
+
+
+async def _serve(config: Config, query: str) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await serve(config, lambda url: print(f"Talaqqi serves at {url}{query}", flush=True), stop)

@@ -1,0 +1,341 @@
+"""A session's life: from an offer through audio and feedback to the end, in one TaskGroup.
+
+Whatever ends it, a client's goodbye, silence, a broken message or a fault of our own, raises `Over` inside the group;
+the group cancels its other tasks, and the place in the encoder and the connection are given back.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from recitation.audio import Pcm
+from recitation.events import Update
+from recitation.mushaf import AddressError
+from server.channels import FeedbackTail
+from server.config import Config
+from server.live import RTP_PER_SAMPLE, Line, Live, Overloaded
+from server.messages import (
+    Audio,
+    BadMessage,
+    ClientMessage,
+    Error,
+    Frames,
+    Passage,
+    Ping,
+    Pong,
+    ServerMessage,
+    Stamps,
+    Stop,
+    Welcome,
+    decode_client,
+    summary_message,
+)
+from server.metrics import Metrics
+from server.peer import Peer
+from server.rtp_tap import Counts
+from server.sdp import Fragment, Offer
+
+logger = logging.getLogger(__name__)
+
+PACKET_SAMPLES = 320
+WATCH_S = 0.2
+
+HOP_PHASE = 48
+"""Silent samples (3 ms) put before a session's first. A hop of four packets would otherwise end with a packet, its last
+2 ms, still in the resampler, come with the next, and every feedback would be 20 ms later than it need be. Whole packets
+of silence are put before that, for `Live.lead_in`."""
+
+REQUESTS = 8
+"""Requests that may wait for an answer. Overflow refuses the request (`busy`)."""
+
+MakeLine = Callable[[str], tuple[str, Line]]
+"""From an address as the client wrote it: the address as we write it, and a line for it. May take a while for a long
+surah, so it runs in a thread. Raises AddressError."""
+
+
+class Over(Exception):
+    """The session ends; `reason` is a word for the metrics. With `error` the client is told first."""
+
+    def __init__(self, reason: str, error: Error | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.error = error
+
+
+class Session:
+    """One reciter. `run` is its whole life; `answer` waits for the SDP answer; the rest is called meanwhile."""
+
+    def __init__(
+        self,
+        offer: Offer,
+        verses: str,
+        line: Line,
+        token: str | None,
+        *,
+        live: Live,
+        config: Config,
+        metrics: Metrics,
+        make_line: MakeLine,
+        engine: str,
+    ) -> None:
+        """Raises Busy."""
+        self.id = secrets.token_urlsafe(16)
+        self.token = token
+        self._config, self._metrics = config, metrics
+        self._make_line = make_line
+        self._engine = engine
+        self._verses = verses
+        self._clock = time.monotonic
+        self._began = self._clock()
+        self._live = live
+        self._tail = FeedbackTail()
+        self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
+        self._answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._connected = asyncio.Event()
+        self._requests: asyncio.Queue[Passage | Stop] = asyncio.Queue(REQUESTS)
+        self._bad_messages = 0
+        self._last_audio = self._last_ping = self._began
+        self._pings = False
+        self._silent = False
+        self._counted = Counts()
+        self._peer = Peer(
+            offer,
+            on_audio=self._audio,
+            on_open=self._welcome,
+            on_message=self._message,
+            on_state=self._state_changed,
+        )
+        self._seat = live.join(line, self._heard, self._broke)
+
+    async def answer(self) -> str:
+        """The SDP answer. Raises BadSdp, Unacceptable, or Over when the session ended first."""
+        return await self._answered
+
+    async def trickle(self, fragment: Fragment) -> None:
+        """Add candidates. Raises IceRestart."""
+        await self._peer.trickle(fragment)
+
+    @property
+    def etag(self) -> str:
+        """Entity tag of the ICE session (RFC 9725 4.3)."""
+        return f'"{self._peer.ice.ufrag}"'
+
+    @property
+    def ended(self) -> bool:
+        """The session is over, or about to be."""
+        return self._over.done()
+
+    def end(self, reason: str, error: Error | None = None) -> None:
+        """End the session; the first reason counts."""
+        if not self._over.done():
+            self._over.set_result(Over(reason, error))
+
+    def poll(self, now: float) -> None:
+        """Every 20 ms: lost packets are given up even when no other comes."""
+        try:
+            self._peer.poll(now)
+        except Exception as fault:
+            self._broke(fault)
+
+    async def run(self) -> None:
+        """Live until something ends it; then give everything back."""
+        reason = "shutdown"
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._connect())
+                tasks.create_task(self._watch())
+                tasks.create_task(self._serve())
+                raise await self._over
+        except* Over as overs:
+            over = _first(overs)
+            reason = over.reason
+            if over.error is not None:
+                self._send(over.error)
+        except* Exception as faults:
+            reason = "fault"
+            self._metrics.faults.add()
+            logger.exception("session %s: fault", self.id, exc_info=faults)
+            self._send(Error("internal", "the server made a mistake; the session ends", fatal=True))
+        finally:
+            if reason == "shutdown":
+                self._send(Error("shutdown", "the server is stopping", fatal=True))
+            self._live.leave(self._seat)
+            self._metrics.end(reason)
+            self._count_packets()
+            if not self._answered.done():
+                self._answered.set_exception(Over(reason))
+                self._answered.exception()
+            logger.info("session %s: ended after %.1f s: %s", self.id, self._clock() - self._began, reason)
+            await self._close()
+
+    async def _connect(self) -> None:
+        try:
+            answer = await self._peer.answer(public_ip=self._config.public_ip, message_bytes=self._config.message_bytes)
+        except Exception as error:
+            # The one who asked for the answer tells the client; the session was none.
+            if not self._answered.done():
+                self._answered.set_exception(error)
+                self._answered.exception()
+            raise Over("bad_offer") from error
+        if not self._answered.done():
+            self._answered.set_result(answer)
+        try:
+            async with asyncio.timeout(self._config.connect_deadline_s):
+                await self._connected.wait()
+        except TimeoutError:
+            raise Over("no_connection") from None
+        self._metrics.connect.observe(self._clock() - self._began)
+
+    async def _watch(self) -> None:
+        """Tell the client when no audio comes, and end the session when it is gone."""
+        await self._connected.wait()
+        self._last_audio = self._last_ping = self._clock()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now = self._clock()
+            silent, unpinged = now - self._last_audio, now - self._last_ping
+            if self._pings and min(silent, unpinged) > self._config.ping_timeout_s:
+                raise Over("gone")
+            if silent > self._config.audio_close_s:
+                raise Over("no_audio", Error("no_audio", f"no audio for {silent:.0f} s", fatal=True))
+            if (silent > self._config.audio_notice_s) is not self._silent:
+                self._silent = not self._silent
+                self._send(Audio("missing" if self._silent else "flowing", round(silent, 1)))
+            if self._peer.channels is not None and self._peer.channels.stuck:
+                raise Over("stuck")
+            self._count_packets()
+
+    async def _serve(self) -> None:
+        """Answer the requests that take time, one after the other."""
+        while True:
+            match await self._requests.get():
+                case Stop():
+                    await self._stop()
+                case Passage(verses=verses):
+                    try:
+                        ref, line = await asyncio.to_thread(self._make_line, verses)
+                    except AddressError as error:
+                        self._send(Error("bad_passage", str(error)))
+                        continue
+                    self._verses = ref
+                    self._seat.restart(line)
+                    self._tail.forget()
+                    self._welcome()
+
+    async def _stop(self) -> None:
+        last = await self._live.finish(self._seat)
+        if last is not None and self._seat.heard_anything:
+            now = self._clock()
+            rtp, received = self._seat.origin(last.sample)
+            self._heard(last, rtp, received, now)
+        self._send(summary_message(self._verses, self._seat.line.summary()))
+
+    def _audio(self, pcm: Pcm, start: int, concealed: bool, rtp: int, arrival: float) -> None:
+        now = self._clock()
+        if not concealed:
+            self._last_audio = now
+        try:
+            if not self._seat.heard_anything:
+                self._lead_in(len(pcm), start, rtp, arrival)
+            if self._seat.push(pcm, concealed, rtp, arrival):
+                self._metrics.stages["tap"].observe(now - arrival)
+        except Overloaded as error:
+            self.end("overloaded", Error("overloaded", f"the server cannot keep up: {error}", fatal=True))
+        except Exception as fault:
+            self._broke(fault)
+
+    def _lead_in(self, samples: int, start: int, rtp: int, arrival: float) -> None:
+        """Put silence before the first samples of a line, so that its hops end where they should."""
+        lead = HOP_PHASE + self._live.lead_in(samples, arrival)
+        self._seat.push(np.zeros(lead, np.float32), True, rtp - lead * RTP_PER_SAMPLE, arrival)
+        if self._peer.tap is not None:
+            self._peer.tap.gather(self._live.hop_samples, start - lead)
+
+    def _heard(self, update: Update, rtp: int, received: float, encoded: float) -> None:
+        channels = self._peer.channels
+        if channels is None or self._over.done():
+            return
+        self._tail.update(update.phones, update.words)
+        if not channels.feedback_ready:
+            self._metrics.feedback_skipped.add()
+            return
+        now = self._clock()
+        stamps = Stamps(self._ms(received), self._ms(encoded), self._ms(now))
+        for text in self._tail.messages(update, rtp, stamps):
+            sent = channels.send_feedback(text)
+            (self._metrics.feedback if sent else self._metrics.feedback_skipped).add()
+        done = self._clock()
+        self._metrics.stages["send"].observe(done - now)
+        self._metrics.stages["server"].observe(done - received)
+
+    def _message(self, data: str | bytes) -> None:
+        try:
+            self._take(decode_client(data, self._config.message_bytes))
+        except BadMessage as error:
+            self._metrics.bad_messages.add()
+            self._bad_messages += 1
+            self._send(Error(error.code, str(error)))
+            if self._bad_messages >= self._config.bad_messages:
+                self.end("bad_messages", Error("bad_messages", "too many bad messages", fatal=True))
+
+    def _take(self, message: ClientMessage) -> None:
+        match message:
+            case Ping(t=t):
+                self._pings = True
+                self._last_ping = self._clock()
+                self._send(Pong(t, self._tail.seq))
+            case Frames(p95_ms=p95_ms):
+                self._metrics.page_frames.observe(p95_ms / 1000)
+            case Passage() | Stop():
+                try:
+                    self._requests.put_nowait(message)
+                except asyncio.QueueFull:
+                    self._send(Error("busy", "earlier requests are still being answered"))
+
+    def _welcome(self) -> None:
+        self._send(Welcome(self.id, self._verses, self._engine, self._config.lookahead_ms))
+
+    def _state_changed(self, state: str) -> None:
+        if state == "connected":
+            self._connected.set()
+        else:
+            self.end("left" if state == "closed" else state)
+
+    def _broke(self, fault: Exception) -> None:
+        if not self._over.done():
+            self._over.set_exception(fault)
+
+    def _send(self, message: ServerMessage) -> None:
+        if self._peer.channels is not None:
+            self._peer.channels.send_control(message)
+
+    def _count_packets(self) -> None:
+        if self._peer.tap is None:
+            return
+        before, self._counted = self._counted, self._peer.tap.counts
+        self._metrics.packets.add(self._counted.received - before.received)
+        self._metrics.lost_packets.add(self._counted.lost - before.lost)
+        self._metrics.concealed_packets.add(
+            (self._counted.concealed_samples - before.concealed_samples) / PACKET_SAMPLES
+        )
+
+    async def _close(self) -> None:
+        # A last message needs a turn of the loop to leave before the transport goes.
+        await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(self._config.close_deadline_s):
+                await self._peer.close()
+        except TimeoutError:
+            logger.warning("session %s: the connection did not close in time", self.id)
+
+    def _ms(self, at: float) -> float:
+        return round((at - self._began) * 1000, 1)
+
+
+def _first(overs: BaseExceptionGroup[Over]) -> Over:
+    first = overs.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

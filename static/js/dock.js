@@ -1,0 +1,99 @@
+/** The bar at the foot of the page: what is happening, the microphone button, and the response time. */
+import { number, t } from "./i18n.js";
+import { find } from "./picker.js";
+import { MOST_TRIES } from "./recital.js";
+
+/** @typedef {import("./recital.js").State} State */
+
+/** States in which the button ends the recitation. */
+const LIVE = new Set(["connecting", "listening", "following", "unclear", "lost"]);
+
+/** Words may end several times a second; a figure that changes as often cannot be read. */
+const FIGURE_EVERY_MS = 400;
+
+export class Dock {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.title = find(root, "#state-title", HTMLElement);
+    this.hint = find(root, "#state-hint", HTMLElement);
+    this.button = find(root, "#mic", HTMLButtonElement);
+    this.passage = find(document, "#passage", HTMLButtonElement);
+    this.figure = find(root, "#latency", HTMLElement);
+    this.lit = find(root, "#latency-lit", HTMLElement);
+    this.judged = find(root, "#latency-judged", HTMLElement);
+    /** @type {State} */
+    this.state = "idle";
+    this.tries = 0;
+    this.live = false;
+    this.place = "";
+    this.shownAt = 0;
+    /** @type {{lit_ms: number, judged_ms: number, measured: boolean}|null} */
+    this.latency = null;
+  }
+
+  /** @param {State} state @param {number} tries @param {boolean} live a recitation is going on */
+  enter(state, tries, live) {
+    this.state = state;
+    this.tries = tries;
+    this.live = live || LIVE.has(state);
+    if (!this.live) this.place = "";
+    document.documentElement.dataset.state = state;
+    document.documentElement.dataset.live = String(this.live);
+    this.passage.disabled = this.live;
+    this.retell();
+  }
+
+  /** @param {string} surah @param {number} ayah */
+  at(surah, ayah) {
+    const place = t("following_hint", { surah, ayah });
+    if (place === this.place) return;
+    this.place = place;
+    if (this.state === "following") this.hint.textContent = place;
+  }
+
+  /** Says everything again, as after a change of language. */
+  retell() {
+    this.title.textContent = t(this.state);
+    this.hint.textContent = this.#hint();
+    const label = t(this.live ? "stop" : "start");
+    this.button.setAttribute("aria-label", label);
+    this.button.title = label;
+    this.button.setAttribute("aria-pressed", String(this.live));
+    this.#tellLatency();
+  }
+
+  /** @returns {string} */
+  #hint() {
+    if (this.state === "following") return this.place || t("listening_hint");
+    if (this.state !== "disconnected") return t(`${this.state}_hint`);
+    return this.live ? t("disconnected_hint", { n: this.tries, of: MOST_TRIES }) : t("gave_up_hint");
+  }
+
+  /**
+   * How long after the end of a word it is lit and judged.
+   * @param {number} lit_ms @param {number} judged_ms @param {boolean} measured @param {number} now
+   */
+  respond(lit_ms, judged_ms, measured, now) {
+    if (Number.isNaN(judged_ms) || now - this.shownAt < FIGURE_EVERY_MS) return;
+    this.shownAt = now;
+    this.latency = { lit_ms, judged_ms, measured };
+    this.#tellLatency();
+  }
+
+  forgetLatency() {
+    this.latency = null;
+    this.shownAt = 0;
+    this.#tellLatency();
+  }
+
+  #tellLatency() {
+    this.figure.hidden = this.latency === null;
+    if (!this.latency) return;
+    const { lit_ms, judged_ms, measured } = this.latency;
+    const told = (/** @type {number} */ ms) => `${measured ? "" : "≈ "}${number(Math.round(ms / 10) * 10)} ${t("ms")}`;
+    this.lit.textContent = lit_ms < 5 ? t("at_once") : told(lit_ms);
+    this.judged.textContent = told(judged_ms);
+    this.figure.title = t(measured ? "latency_measured" : "latency_estimated");
+    this.figure.dataset.source = measured ? "measured" : "estimated";
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * Where the reciter is and how each word went, from feedback messages alone: no DOM, no clock.
+ *
+ * Messages may be lost, doubled or late.  Each carries the verdicts of the last two seconds under per-session ids, so
+ * a verdict is taken the first time its id is seen; cursor and state are taken only from messages newer than any
+ * before.  An accepted word stays accepted: a later attempt can mend a verdict, never spoil one.
+ *
+ * @typedef {import("./messages.js").Feedback} Feedback
+ * @typedef {import("./messages.js").Summary} Summary
+ * @typedef {import("./messages.js").TextWord} TextWord
+ * @typedef {import("./messages.js").Verdict} Verdict
+ * @typedef {import("./messages.js").Following} Following
+ *
+ * @typedef {"pending"|"current"|"tentative"|"accepted"|"questioned"|"wrong"|"unclear"} Status
+ * @typedef {"low"|"slip"} LetterMark
+ * @typedef {[from: number, to: number]} Letters characters of the word's text, half-open
+ * @typedef {{unit: string, start: number, end: number, p: number, heard: string|null, letters: Letters|null}} PhoneHeard
+ *   `letters` as the server tells them for the form recited; null from a server that does not
+ *
+ * @typedef {object} WordState
+ * @property {string} at
+ * @property {string} text
+ * @property {string[]} units expected, in order
+ * @property {(PhoneHeard|undefined)[]} phones by index in the word
+ * @property {Verdict|null} verdict accepted, questioned, wrong, unclear or omitted; null while none
+ * @property {number} score
+ * @property {number} start sample of the attempt judged
+ * @property {number} end
+ * @property {boolean} passed the cursor has been on it or just over it
+ * @property {boolean} mended wrong or questioned first, accepted on repeating
+ *
+ * @typedef {object} Follow
+ * @property {WordState[]} words
+ * @property {Map<string, number>} places index of each address
+ * @property {number} here index of the word under the cursor, -1 before the first
+ * @property {number} phone newest phone begun in that word, -1 before the first
+ * @property {number} seq newest message taken
+ * @property {Following} state
+ * @property {Set<number>} lit words whose last phone the cursor has been on or over in this session
+ * @property {Set<number>} phoneIds
+ * @property {Set<number>} wordIds
+ *
+ * @typedef {object} Change
+ * @property {Set<number>} touched indices of words that may look different now
+ * @property {number[]} lit indices of words whose last phone the cursor reached with this message
+ * @property {number[]} judged indices of words that got a verdict from this message
+ * @property {import("./messages.js").PhoneRow[]} phones rows seen for the first time
+ * @property {boolean} newest false for a message older than one already taken
+ * @property {boolean} moved the cursor changed its word or phone
+ */
+
+/** Words skipped between two cursor places are shown as passed up to this many; farther is a jump. */
+const STEP_WORDS = 3;
+
+/** Below this probability a phone without a named competitor is marked as weak. */
+export const LOW_P = 0.5;
+
+/** Ids older than the newest by this many can no longer be in a two-second tail. */
+const REMEMBERED_IDS = 1024;
+
+/** @param {readonly TextWord[]} words @returns {Follow} */
+export function beginFollow(words) {
+  return {
+    words: words.map((word) => ({
+      at: word.at,
+      text: word.text,
+      units: word.phones.map((phone) => phone.unit),
+      phones: [],
+      verdict: null,
+      score: 0,
+      start: 0,
+      end: 0,
+      passed: false,
+      mended: false,
+    })),
+    places: new Map(words.map((word, index) => [word.at, index])),
+    here: -1,
+    phone: -1,
+    seq: -1,
+    state: "waiting",
+    lit: new Set(),
+    phoneIds: new Set(),
+    wordIds: new Set(),
+  };
+}
+
+/**
+ * A new session begins on the same passage: its ids and sequence numbers start again, verdicts stay.
+ * @param {Follow} follow
+ * @returns {number} the word that was under the cursor, -1 if none
+ */
+export function beginSession(follow) {
+  const left = follow.here;
+  follow.here = -1;
+  follow.phone = -1;
+  follow.seq = -1;
+  follow.state = "waiting";
+  follow.lit.clear();
+  follow.phoneIds.clear();
+  follow.wordIds.clear();
+  return left;
+}
+
+/** @param {Follow} follow @param {Feedback} message @returns {Change} */
+export function takeFeedback(follow, message) {
+  /** @type {Change} */
+  const change = {
+    touched: new Set(),
+    lit: [],
+    judged: [],
+    phones: [],
+    newest: message.seq > follow.seq,
+    moved: false,
+  };
+  for (const row of message.phones) takePhone(follow, row, change);
+  for (const row of message.words) takeWord(follow, row, change);
+  if (change.newest) {
+    follow.seq = message.seq;
+    follow.state = message.state;
+    if (message.cursor) moveCursor(follow, message.cursor, change);
+  }
+  return change;
+}
+
+/** @param {Follow} follow @param {import("./messages.js").PhoneRow} row @param {Change} change */
+function takePhone(follow, row, change) {
+  const [id, at, index, unit, start, end, p, heard, first, stop] = row;
+  const place = follow.places.get(at);
+  if (place === undefined || !firstSight(follow.phoneIds, id)) return;
+  change.phones.push(row);
+  const word = follow.words[place];
+  if (word.verdict === "accepted") return;
+  word.phones[index] = { unit, start, end, p, heard, letters: lettersOf(first, stop) };
+  change.touched.add(place);
+}
+
+/** @param {number} [first] @param {number} [stop] @returns {Letters|null} */
+function lettersOf(first, stop) {
+  return first === undefined || stop === undefined ? null : [first, stop];
+}
+
+/** @param {Follow} follow @param {import("./messages.js").WordRow} row @param {Change} change */
+function takeWord(follow, row, change) {
+  const [id, at, start, end, score, status] = row;
+  const place = follow.places.get(at);
+  if (place === undefined || !firstSight(follow.wordIds, id)) return;
+  if (!judge(follow.words[place], status, score, start, end)) return;
+  change.touched.add(place);
+  change.judged.push(place);
+}
+
+/**
+ * @param {WordState} word @param {Verdict} status @param {number} score @param {number} start @param {number} end
+ * @returns {boolean} whether the word takes the verdict
+ */
+function judge(word, status, score, start, end) {
+  if (status === "repeated" || status === "not_reached" || word.verdict === "accepted") return false;
+  const definite = word.verdict !== null && word.verdict !== "unclear" && word.verdict !== "omitted";
+  if (definite && (status === "unclear" || status === "omitted")) return false;
+  word.mended = definite && status === "accepted";
+  word.verdict = status;
+  word.score = score;
+  word.start = start;
+  word.end = end;
+  word.passed = true;
+  return true;
+}
+
+/** @param {Follow} follow @param {import("./messages.js").CursorRow} cursor @param {Change} change */
+function moveCursor(follow, cursor, change) {
+  const place = follow.places.get(cursor[0]);
+  if (place === undefined) return;
+  change.moved = place !== follow.here || cursor[1] !== follow.phone;
+  if (!change.moved) return;
+  const step = place - follow.here;
+  if (follow.here >= 0) change.touched.add(follow.here);
+  if (follow.here >= 0 && step > 0 && step <= STEP_WORDS) {
+    for (let index = follow.here; index < place; index++) {
+      follow.words[index].passed = true;
+      change.touched.add(index);
+      light(follow, index, change);
+    }
+  }
+  if (cursor[1] >= follow.words[place].units.length - 1) light(follow, place, change);
+  follow.here = place;
+  follow.phone = cursor[1];
+  follow.words[place].passed = true;
+  change.touched.add(place);
+}
+
+/** @param {Follow} follow @param {number} index @param {Change} change */
+function light(follow, index, change) {
+  if (follow.lit.has(index)) return;
+  follow.lit.add(index);
+  change.lit.push(index);
+}
+
+/** @param {Set<number>} seen @param {number} id */
+function firstSight(seen, id) {
+  if (seen.has(id)) return false;
+  seen.add(id);
+  if (seen.size > 2 * REMEMBERED_IDS) {
+    for (const old of seen) if (old < id - REMEMBERED_IDS) seen.delete(old);
+  }
+  return true;
+}
+
+/**
+ * The server's own account at the end of the session; it fills in what the lossy channel did not bring.
+ * @param {Follow} follow @param {Summary} summary
+ * @returns {Set<number>} indices of words that may look different now
+ */
+export function takeSummary(follow, summary) {
+  /** @type {Set<number>} */
+  const touched = new Set();
+  for (const told of summary.words) {
+    const place = follow.places.get(told.at);
+    if (place === undefined) continue;
+    const word = follow.words[place];
+    if (word.verdict === null && judge(word, told.status, told.score, told.start, told.end)) touched.add(place);
+    if (word.verdict === "accepted" || told.status !== word.verdict) continue;
+    word.phones = told.phones.map(({ first, stop, ...phone }) => ({ ...phone, letters: lettersOf(first, stop) }));
+    touched.add(place);
+  }
+  return touched;
+}
+
+/** @param {Follow} follow @param {number} index @returns {Status} */
+export function statusOf(follow, index) {
+  const word = follow.words[index];
+  if (word.verdict === "omitted") return "wrong";
+  if (word.verdict !== null) return /** @type {Status} */ (word.verdict);
+  if (index === follow.here) return "current";
+  return word.passed ? "tentative" : "pending";
+}
+
+/**
+ * How a letter's phone is to be marked.  Letters of accepted words carry no marks: the word has been taken as right.
+ * @param {WordState} word @param {number} index @returns {LetterMark|null}
+ */
+export function markOf(word, index) {
+  const phone = word.phones[index];
+  if (!phone || word.verdict === "accepted" || word.verdict === "unclear") return null;
+  if (phone.heard !== null) return "slip";
+  return phone.p < LOW_P ? "low" : null;
+}
+
+/** @typedef {{accepted: number, questioned: number, wrong: number, unclear: number, mended: number, total: number}} Tally */
+
+/** @param {Follow} follow @returns {Tally} */
+export function tally(follow) {
+  const counts = { accepted: 0, questioned: 0, wrong: 0, unclear: 0, mended: 0, total: follow.words.length };
+  for (const word of follow.words) {
+    if (word.verdict === "accepted") counts.accepted++;
+    else if (word.verdict === "questioned") counts.questioned++;
+    else if (word.verdict === "wrong" || word.verdict === "omitted") counts.wrong++;
+    else if (word.verdict === "unclear") counts.unclear++;
+    if (word.mended) counts.mended++;
+  }
+  return counts;
+}
+
+/** @param {Follow} follow @returns {WordState[]} words to look at again, in the order of the text */
+export function slips(follow) {
+  return follow.words.filter(
+    (word) => word.verdict === "questioned" || word.verdict === "wrong" || word.verdict === "omitted",
+  );
+}
+
+/**
+ * The phones that explain a verdict, most doubtful first; at most `limit`.
+ * @param {WordState} word @param {number} [limit] @returns {(PhoneHeard & {index: number})[]}
+ */
+export function doubts(word, limit = 3) {
+  const found = [];
+  for (let index = 0; index < word.phones.length; index++) {
+    const phone = word.phones[index];
+    if (phone && markOf(word, index) !== null) found.push({ ...phone, index });
+  }
+  return found.sort((a, b) => a.p - b.p).slice(0, limit);
+}

@@ -1,0 +1,206 @@
+/**
+ * The page's words in Arabic and English.  Elements with `data-t` get their text here, those with `data-t-label` their
+ * accessible name and those with `data-t-hint` their placeholder.
+ *
+ * @typedef {"ar"|"en"} Lang
+ */
+
+/** @type {Readonly<Record<string, readonly [ar: string, en: string]>>} */
+export const WORDS = {
+  brand: ["تلقّي", "Talaqqi"],
+  language: ["English", "العربية"],
+  language_label: ["Switch to English", "التحويل إلى العربية"],
+  choose: ["اختيار الموضع", "Choose a passage"],
+  search: ["اسم السورة أو رقمها أو ٢:٢٥٥", "Name, number, or 2:255"],
+  none_found: ["لا سورة بهذا الاسم", "No surah by that name"],
+  from: ["من الآية", "From ayah"],
+  to: ["إلى الآية", "To ayah"],
+  whole: ["السورة كاملة", "Whole surah"],
+  open: ["افتح", "Open"],
+  close: ["إغلاق", "Close"],
+  ayah: ["آية", "Ayah"],
+  ayat_count: ["عدد آياتها {n}", "{n} ayat"],
+  start: ["ابدأ القراءة", "Start reciting"],
+  stop: ["أنهِ القراءة", "Stop reciting"],
+  sample: ["جرّب نموذجًا", "Try a sample"],
+  samples: ["نماذج مصنوعة", "Made recitations"],
+  samples_note: [
+    "أصوات مركّبة آليًا، لترى كيف تعمل الصفحة قبل أن تقرأ.",
+    "Spoken by a machine, so you can see the page at work before you recite.",
+  ],
+  no_samples: ["لا نماذج على هذا الخادم", "This server has no samples"],
+
+  idle: ["جاهز", "Ready"],
+  idle_hint: ["اضغط زرّ الميكروفون وابدأ القراءة", "Press the microphone and begin reciting"],
+  connecting: ["جارٍ الاتصال", "Connecting"],
+  connecting_hint: ["لحظة واحدة", "One moment"],
+  listening: ["أستمع", "Listening"],
+  listening_hint: ["ابدأ من أول كلمة", "Begin with the first word"],
+  following: ["أتابع قراءتك", "Following you"],
+  following_hint: ["سورة {surah}، الآية {ayah}", "{surah}, ayah {ayah}"],
+  unclear: ["الصوت غير واضح", "Hard to hear"],
+  unclear_hint: ["اقترب من الميكروفون قليلًا", "Come a little closer to the microphone"],
+  lost: ["فقدتُ موضعك", "I lost your place"],
+  lost_hint: ["أعد من أول الآية", "Go back to the start of the ayah"],
+  done: ["تمّت القراءة", "Passage complete"],
+  done_hint: ["بارك الله فيك", "Well recited"],
+  stopped: ["توقّفت", "Stopped"],
+  stopped_hint: ["اضغط لتقرأ مرة أخرى", "Press to recite again"],
+  disconnected: ["لا اتصال", "Not connected"],
+  disconnected_hint: ["أعيد المحاولة {n} من {of}", "Trying again, {n} of {of}"],
+  gave_up_hint: ["اضغط لتحاول مرة أخرى", "Press to try again"],
+  gesture_hint: ["المس الصفحة ليبدأ الصوت", "Touch the page to let the sound begin"],
+
+  latency: ["بعد تمام الكلمة", "After a word ends"],
+  lit: ["الإضاءة", "lit"],
+  judged: ["الحكم", "judged"],
+  at_once: ["فورًا", "at once"],
+  latency_measured: [
+    "من آخر صوت في الكلمة إلى إضاءتها، وإلى الحكم عليها؛ أوسط الكلمات الأخيرة، مقيس",
+    "From the last sound of a word to its light, and to its verdict; the middle of the latest words, measured",
+  ],
+  latency_estimated: [
+    "من آخر صوت في الكلمة إلى إضاءتها، وإلى الحكم عليها؛ أوسط الكلمات الأخيرة، تقديري",
+    "From the last sound of a word to its light, and to its verdict; the middle of the latest words, estimated",
+  ],
+  ms: ["م.ث", "ms"],
+  seconds: ["{n} ث", "{n} s"],
+  minutes: ["{n} د", "{n} min"],
+
+  accepted: ["صحيحة", "Accepted"],
+  questioned: ["تحتاج مراجعة", "Questioned"],
+  wrong: ["خطأ", "Wrong"],
+  wrong_omitted: ["لم تُقرأ", "Skipped"],
+  unclear_word: ["لم تتّضح", "Unclear"],
+  pending: ["لم تُقرأ بعد", "Not yet recited"],
+  current: ["موضعك الآن", "You are here"],
+  tentative: ["قيد السماع", "Being weighed"],
+  mended: ["صُحّحت عند الإعادة", "Put right on repeating"],
+
+  summary: ["حصيلة القراءة", "Your recitation"],
+  summary_time: ["في {time}", "in {time}"],
+  all_right: ["قُبلت كل كلمة سُمعت. بارك الله فيك.", "Every word heard was accepted. Well recited."],
+  nothing_heard: ["لم يُسمع شيء من هذا الموضع.", "Nothing of this passage was heard."],
+  look_again: ["كلمات للمراجعة", "Words to look at again"],
+  expected: ["المطلوب", "Expected"],
+  heard: ["المسموع", "Heard"],
+  not_clear: ["لم يتّضح", "not clear"],
+  word_doubt: ["الكلمة كلها لم توافق المكتوب", "The word as a whole did not match the text"],
+  word_omitted: ["لم تُسمع هذه الكلمة", "This word was not heard"],
+  word_unclear: ["لم يكن الصوت واضحًا للحكم عليها", "The sound was not clear enough to judge it"],
+  word_accepted: ["قراءتها صحيحة", "Recited as written"],
+  hear: ["اسمع نفسك", "Hear yourself"],
+  hear_later: ["تسمع نفسك بعد إنهاء القراءة", "You can hear yourself once you stop"],
+  show: ["الموضع", "Show"],
+  again: ["اقرأ مرة أخرى", "Recite again"],
+  dismiss: ["أغلق", "Dismiss"],
+  retry: ["حاول مرة أخرى", "Try again"],
+  privacy: ["يُسمَع صوتك على الخادم ولا يُحفظ؛ وإعادة سماعه من ذاكرة هذه الصفحة وحدها.", "The server listens and stores nothing; replay comes from this page's memory alone."],
+
+  say_word: ["{word}: {status}", "{word}: {status}"],
+  say_doubt: ["المطلوب {expected}، والمسموع {heard}", "expected {expected}, heard {heard}"],
+
+  error_text: ["تعذّر جلب نص الموضع.", "The text of this passage could not be fetched."],
+  error_surahs: ["الخادم لا يجيب.", "The server does not answer."],
+  error_mic_denied: [
+    "الميكروفون محجوب. اسمح به من إعدادات المتصفح ثم حاول مرة أخرى.",
+    "The microphone is blocked. Allow it in the browser's settings, then try again.",
+  ],
+  error_mic_missing: ["لم أجد ميكروفونًا.", "No microphone was found."],
+  error_mic_busy: ["الميكروفون مشغول في برنامج آخر.", "The microphone is in use by another program."],
+  error_mic_insecure: [
+    "لا يُسمح بالميكروفون إلا في صفحة آمنة (https).",
+    "Browsers only allow a microphone on a secure page (https).",
+  ],
+  error_sample: ["تعذّر تشغيل هذا النموذج.", "This sample could not be played."],
+  error_full: ["الخادم ممتلئ الآن. أحاول بعد {n} ث.", "The server is full. Trying again in {n} s."],
+  error_auth: ["هذا الرابط لا يأذن بالدخول.", "This link does not grant access."],
+  error_passage: ["الخادم لا يعرف هذا الموضع.", "The server does not know this passage."],
+  error_refused: ["رفض الخادم الطلب: {text}", "The server refused: {text}"],
+  error_server: ["حدث خلل في الخادم. أحاول بعد {n} ث.", "The server had a fault. Trying again in {n} s."],
+  error_unreachable: ["تعذّر الوصول إلى الخادم.", "The server cannot be reached."],
+};
+
+const STORED = "talaqqi.lang";
+
+/** @type {Lang} */
+let current = "ar";
+
+/** @type {Record<Lang, Intl.NumberFormat>} */
+const NUMBERS = {
+  ar: new Intl.NumberFormat("ar-u-nu-arab", { useGrouping: false }),
+  en: new Intl.NumberFormat("en", { useGrouping: false }),
+};
+
+/** @param {string|null} asked from the address @returns {Lang} */
+export function preferredLanguage(asked) {
+  const stored = asked ?? readStored() ?? navigator.language;
+  return stored.startsWith("ar") ? "ar" : "en";
+}
+
+/** @returns {string|null} */
+function readStored() {
+  try {
+    return localStorage.getItem(STORED);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Lang} lang @param {boolean} [remember] */
+export function setLanguage(lang, remember = false) {
+  current = lang;
+  const root = document.documentElement;
+  root.lang = lang;
+  root.dir = lang === "ar" ? "rtl" : "ltr";
+  document.title = lang === "ar" ? "تلقّي" : "Talaqqi";
+  translate(document);
+  if (!remember) return;
+  try {
+    localStorage.setItem(STORED, lang);
+  } catch {
+    // Private windows may refuse; the choice then lasts as long as the page.
+  }
+}
+
+/** @returns {Lang} */
+export function language() {
+  return current;
+}
+
+/** @param {string} key @param {Record<string, string|number>} [values] @returns {string} */
+export function t(key, values) {
+  const entry = WORDS[key];
+  if (!entry) throw new Error(`no text named ${key}`);
+  const text = entry[current === "ar" ? 0 : 1];
+  if (!values) return text;
+  return text.replace(/\{(\w+)\}/g, (_, name) => {
+    const value = values[name];
+    return typeof value === "number" ? number(value) : String(value);
+  });
+}
+
+/** @param {number} value @param {Lang} [lang] @returns {string} */
+export function number(value, lang = current) {
+  return NUMBERS[lang].format(value);
+}
+
+/** @param {number} seconds @returns {string} minutes and seconds, in words: digits about a colon read badly in Arabic */
+export function duration(seconds) {
+  const whole = Math.round(seconds);
+  const text = t("seconds", { n: whole % 60 });
+  return whole < 60 ? text : `${t("minutes", { n: Math.floor(whole / 60) })} ${text}`;
+}
+
+/** @param {ParentNode} root */
+export function translate(root) {
+  for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.getAttribute("data-t") ?? "");
+  for (const node of root.querySelectorAll("[data-t-label]")) {
+    const text = t(node.getAttribute("data-t-label") ?? "");
+    node.setAttribute("aria-label", text);
+    if (node instanceof HTMLElement && node.tagName === "BUTTON") node.title = text;
+  }
+  for (const node of root.querySelectorAll("[data-t-hint]")) {
+    node.setAttribute("placeholder", t(node.getAttribute("data-t-hint") ?? ""));
+  }
+}

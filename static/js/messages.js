@@ -1,0 +1,45 @@
+/**
+ * Wire protocol v1 and the API, as types.  Times in feedback are samples of a 16 kHz clock that starts with the
+ * session; `rtp` is the 48 kHz RTP timestamp of `sample`; scores are probabilities from 0 to 1.
+ *
+ * @typedef {"accepted"|"questioned"|"wrong"|"unclear"|"omitted"|"repeated"|"not_reached"} Verdict
+ * @typedef {"waiting"|"following"|"unclear"|"lost"|"done"} Following
+ * @typedef {[id: number, at: string, index: number, unit: string, start: number, end: number, p: number,
+ *   heard: string|null, first?: number, stop?: number]} PhoneRow characters `first` to `stop` of the text, half-open
+ * @typedef {[id: number, at: string, start: number, end: number, score: number, status: Verdict]} WordRow
+ * @typedef {[at: string, phone: number, end: number]} CursorRow
+ *
+ * @typedef {object} Feedback
+ * @property {"feedback"} type
+ * @property {number} seq
+ * @property {number} rtp
+ * @property {number} sample
+ * @property {CursorRow|null} cursor
+ * @property {boolean} speech
+ * @property {number} level dB
+ * @property {Following} state
+ * @property {PhoneRow[]} phones
+ * @property {WordRow[]} words
+ * @property {[rx_ms: number, encoded_ms: number, sent_ms: number]} stamps
+ *
+ * @typedef {{type: "welcome", session: string, verses: string, engine: string, lookahead_ms: number}} Welcome
+ * @typedef {{type: "pong", t: number, seq: number}} Pong
+ * @typedef {{type: "error", code: string, text: string}} ProtocolError
+ * @typedef {{unit: string, start: number, end: number, p: number, heard: string|null, first?: number,
+ *   stop?: number}} SummaryPhone
+ * @typedef {{at: string, text: string, start: number, end: number, score: number, status: Verdict,
+ *   phones: SummaryPhone[]}} SummaryWord
+ * @typedef {{type: "summary", verses: string, words: SummaryWord[], accepted: number, questioned: number,
+ *   seconds: number}} Summary
+ * @typedef {Welcome|Pong|ProtocolError|Summary} Control
+ *
+ * @typedef {{surah: number, name: string, latin: string, ayat: number}} Surah
+ * @typedef {{unit: string, letters: [start: number, end: number]}} TextPhone `letters` is half-open
+ * @typedef {{at: string, text: string, phones: TextPhone[]}} TextWord
+ * @typedef {{ref: string, words: TextWord[]}} Passage
+ * @typedef {{verses: string, url: string, title?: string}} Sample
+ */
+
+export const PROTOCOL = 1;
+export const SAMPLE_HZ = 16000;
+export const RTP_HZ = 48000;

@@ -1,0 +1,192 @@
+/**
+ * One recitation of a passage, from the first sound to the summary, across lost connections.
+ *
+ * @typedef {"idle"|"connecting"|"listening"|"following"|"unclear"|"lost"|"done"|"disconnected"|"stopped"} State
+ * @typedef {import("./messages.js").Feedback} Feedback
+ * @typedef {import("./follow.js").Follow} Follow
+ * @typedef {import("./follow.js").Change} Change
+ *
+ * @typedef {object} Arrival one feedback message, placed in time
+ * @property {number} latency_ms from capture of the newest sound judged to its feedback
+ * @property {boolean} measured false when only estimated
+ * @property {number} zero_ms epoch time of the session's sample 0
+ * @property {number} at_ms epoch time of arrival
+ *
+ * @typedef {object} Listener
+ * @property {(state: State, tries: number) => void} onstate `tries` so far to get the connection back
+ * @property {(change: Change, message: Feedback, arrival: Arrival) => void} onfeedback
+ * @property {(touched: Iterable<number>) => void} onrepaint words changed other than by feedback
+ * @property {(error: Error, again_s: number|null) => void} onerror `again_s` until the next try, null for none
+ * @property {(seconds: number) => void} onfinish
+ */
+import { Connection } from "./connection.js";
+import { beginSession, takeFeedback, takeSummary } from "./follow.js";
+import { WhipError } from "./whip.js";
+
+export const MOST_TRIES = 3;
+
+/** Before the second and third try; the first is made at once. */
+const BETWEEN_TRIES_MS = [0, 500, 1500];
+
+const SUMMARY_DEADLINE_MS = 2500;
+
+/** Time left after the last word for a reciter who wants to repeat it. */
+const DONE_LINGER_MS = 2500;
+
+/** After a sample has been played: the sound still under way and its last verdicts. */
+const SAMPLE_LINGER_MS = 2500;
+
+/** @type {Readonly<Record<import("./messages.js").Following, State>>} */
+const STATE_OF = { waiting: "listening", following: "following", unclear: "unclear", lost: "lost", done: "done" };
+
+export class Recital {
+  /**
+   * @param {import("./voice_source.js").VoiceSource} source @param {string} verses @param {Follow} follow
+   * @param {string} token @param {Listener} listener
+   */
+  constructor(source, verses, follow, token, listener) {
+    this.source = source;
+    this.verses = verses;
+    this.follow = follow;
+    this.token = token;
+    this.listener = listener;
+    /** @type {State} */
+    this.state = "idle";
+    /** @type {Connection|null} */
+    this.connection = null;
+    this.tries = 0;
+    this.ending = false;
+    this.ended = false;
+    this.startedAt = performance.now();
+    /** @type {ReturnType<typeof setTimeout>|undefined} */
+    this.linger = undefined;
+    /** @type {ReturnType<typeof setTimeout>|undefined} */
+    this.again = undefined;
+    /** @type {(() => void)|null} */
+    this.summarised = null;
+    void source.ended.then(() => setTimeout(() => this.stop(), SAMPLE_LINGER_MS));
+    source.stream.getAudioTracks()[0].addEventListener("ended", () => this.stop());
+  }
+
+  start() {
+    void this.#connect();
+  }
+
+  /** Asks for the summary, then ends; more calls do nothing. */
+  async stop() {
+    if (this.ending) return;
+    this.ending = true;
+    clearTimeout(this.linger);
+    clearTimeout(this.again);
+    if (this.connection?.control.readyState === "open") {
+      const told = new Promise((/** @type {(value?: void) => void} */ resolve) => (this.summarised = resolve));
+      this.connection.send({ type: "stop" });
+      await Promise.race([told, new Promise((resolve) => setTimeout(resolve, SUMMARY_DEADLINE_MS))]);
+    }
+    this.#end(this.follow.state === "done" ? "done" : "stopped");
+  }
+
+  /** Ends at once, without a summary, as when the page is left. */
+  abandon() {
+    this.ending = true;
+    this.ended = true;
+    clearTimeout(this.linger);
+    clearTimeout(this.again);
+    this.connection?.close();
+    this.source.stop();
+  }
+
+  /** @param {object} message */
+  send(message) {
+    this.connection?.send(message);
+  }
+
+  async #connect() {
+    const connection = new Connection(this.source.stream, this.verses, this.token, {
+      onopen: () => this.#opened(),
+      onfeedback: (message, latency, measured, zero) => this.#feedback(message, latency, measured, zero),
+      oncontrol: (message) => this.#control(message),
+      onlost: () => this.#retry(null),
+    });
+    this.connection = connection;
+    if (this.tries === 0) this.#enter("connecting");
+    try {
+      await connection.open();
+    } catch (error) {
+      if (this.ending || this.connection !== connection) return;
+      this.#retry(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** @param {Error|null} error null when a connection that stood was lost */
+  #retry(error) {
+    if (this.ending) return;
+    this.connection = null;
+    const final = error instanceof WhipError && error.retryAfter === null;
+    if (final || this.tries >= MOST_TRIES) {
+      this.ending = true;
+      this.#end("disconnected");
+      this.listener.onerror(error ?? new WhipError(0, "", null), null);
+      return;
+    }
+    const asked = error instanceof WhipError && error.status >= 400 ? (error.retryAfter ?? 0) : 0;
+    const wait = Math.max(BETWEEN_TRIES_MS[this.tries], asked * 1000);
+    this.tries++;
+    this.#enter("disconnected");
+    if (asked && error) this.listener.onerror(error, asked);
+    this.again = setTimeout(() => void this.#connect(), wait);
+  }
+
+  #opened() {
+    const left = beginSession(this.follow);
+    if (left >= 0) this.listener.onrepaint([left]);
+    this.#enter("listening");
+    this.source.begin();
+  }
+
+  /** @param {Feedback} message @param {number} latency_ms @param {boolean} measured @param {number} zero_ms */
+  #feedback(message, latency_ms, measured, zero_ms) {
+    this.tries = 0;
+    const at_ms = performance.timeOrigin + performance.now();
+    const change = takeFeedback(this.follow, message);
+    this.listener.onfeedback(change, message, { latency_ms, measured, zero_ms, at_ms });
+    if (!change.newest || this.ending) return;
+    this.#enter(STATE_OF[message.state]);
+    if (message.state !== "done") {
+      clearTimeout(this.linger);
+      this.linger = undefined;
+    } else if (this.linger === undefined) {
+      this.linger = setTimeout(() => this.stop(), DONE_LINGER_MS);
+    }
+  }
+
+  /** @param {import("./messages.js").Control} message */
+  #control(message) {
+    if (message.type === "summary") {
+      this.listener.onrepaint(takeSummary(this.follow, message));
+      this.summarised?.();
+    } else if (message.type === "error") {
+      this.listener.onerror(new WhipError(400, message.text, null), null);
+    }
+  }
+
+  /** @param {State} state */
+  #end(state) {
+    if (this.ended) return;
+    this.ended = true;
+    this.connection?.close();
+    this.connection = null;
+    this.source.stop();
+    const under = beginSession(this.follow);
+    if (under >= 0) this.listener.onrepaint([under]);
+    this.#enter(state);
+    this.listener.onfinish((performance.now() - this.startedAt) / 1000);
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    if (state === this.state && state !== "disconnected") return;
+    this.state = state;
+    this.listener.onstate(state, this.tries);
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What became of the words: the panel after a recitation, and the card of a single word.
+ *
+ * @typedef {import("./follow.js").Follow} Follow
+ * @typedef {import("./follow.js").WordState} WordState
+ *
+ * @typedef {object} Deeds what the buttons on a word's card do
+ * @property {(at: string, button: HTMLElement) => void} hear
+ * @property {(at: string) => void} show
+ * @property {() => boolean} canHear
+ */
+import { doubts, slips, statusOf, tally } from "./follow.js";
+import { duration, language, number, t } from "./i18n.js";
+import { isSilence, nameOf, signOf } from "./letters.js";
+import { describe } from "./mushaf_view.js";
+import { splitAddress } from "./passage.js";
+
+const COUNTED = /** @type {const} */ (["accepted", "questioned", "wrong", "unclear"]);
+
+/** @param {string} name @param {string} [text] @param {string} [tag] @returns {HTMLElement} */
+function part(name, text, tag = "div") {
+  const node = document.createElement(tag);
+  node.className = name;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+/** @param {HTMLElement} body @param {Follow} follow @param {number} seconds @param {Deeds} deeds */
+export function renderSummary(body, follow, seconds, deeds) {
+  const counts = tally(follow);
+  const judged = counts.accepted + counts.questioned + counts.wrong + counts.unclear;
+  const found = slips(follow);
+  const nodes = [part("when", t("summary_time", { time: duration(seconds) }), "p"), proportion(counts), tallies(counts)];
+  if (found.length) {
+    nodes.push(part("look-again", t("look_again"), "h3"));
+    const list = part("slips", undefined, "ol");
+    for (const word of found) {
+      const item = part("slip", undefined, "li");
+      item.append(wordCard(word, follow, deeds));
+      list.append(item);
+    }
+    nodes.push(list);
+  } else {
+    nodes.push(part("verdict", t(judged ? "all_right" : "nothing_heard"), "p"));
+  }
+  nodes.push(part("privacy", t("privacy"), "p"));
+  body.replaceChildren(...nodes);
+}
+
+/** @param {import("./follow.js").Tally} counts */
+function proportion(counts) {
+  const bar = part("proportion");
+  bar.setAttribute("aria-hidden", "true");
+  for (const status of COUNTED) {
+    if (!counts[status]) continue;
+    const piece = part("piece");
+    piece.dataset.status = status;
+    piece.style.flexGrow = String(counts[status]);
+    bar.append(piece);
+  }
+  const rest = counts.total - counts.accepted - counts.questioned - counts.wrong - counts.unclear;
+  if (rest > 0) {
+    const piece = part("piece");
+    piece.style.flexGrow = String(rest);
+    bar.append(piece);
+  }
+  return bar;
+}
+
+/** @param {import("./follow.js").Tally} counts */
+function tallies(counts) {
+  const list = part("tallies", undefined, "dl");
+  for (const status of COUNTED) {
+    const row = part("tally");
+    row.dataset.status = status;
+    const name = part("tally-name", undefined, "dt");
+    name.append(part(`icon icon-${status}`, "", "span"), t(status === "unclear" ? "unclear_word" : status));
+    row.append(name, part("tally-count", number(counts[status]), "dd"));
+    list.append(row);
+  }
+  return list;
+}
+
+/** @param {WordState} word @param {Follow} follow @param {Deeds} deeds @returns {HTMLElement} */
+export function wordCard(word, follow, deeds) {
+  const index = follow.places.get(word.at) ?? 0;
+  const status = statusOf(follow, index);
+  const card = part("card");
+  card.dataset.status = status;
+  const head = part("card-head");
+  const text = part("card-word", word.text, "span");
+  text.lang = "ar";
+  text.dir = "rtl";
+  text.translate = false;
+  const [, ayah] = splitAddress(word.at);
+  const side = part("card-side");
+  const told = word.verdict === null ? t(status) : describe(word.verdict, status);
+  const badge = part("card-status", undefined, "span");
+  badge.append(part(`icon icon-${status}`, "", "span"), told);
+  side.append(badge, part("card-at", `${t("ayah")} ${number(ayah)}`, "span"));
+  head.append(text, side);
+  card.append(head, ...reasons(word), deedRow(word, deeds));
+  return card;
+}
+
+/** @param {WordState} word @returns {HTMLElement[]} */
+function reasons(word) {
+  const found = doubts(word);
+  if (found.length) return found.map((phone) => contrast(phone.unit, phone.heard));
+  /** @type {Record<string, string>} */
+  const plain = { accepted: "word_accepted", unclear: "word_unclear", omitted: "word_omitted" };
+  if (word.verdict === null) return [];
+  const text = word.mended ? t("mended") : t(plain[word.verdict] ?? "word_doubt");
+  return [part("reason", text, "p")];
+}
+
+/** Expected beside heard, as letters and as names.  @param {string} unit @param {string|null} heard */
+function contrast(unit, heard) {
+  const row = part("contrast");
+  row.append(tile("expected", unit), part("arrow", undefined, "span"), tile("heard", heard));
+  return row;
+}
+
+/** @param {"expected"|"heard"} side @param {string|null} unit null when no other letter stood out */
+function tile(side, unit) {
+  const box = part(`tile tile-${side}`);
+  const sign = part("tile-sign", unit === null ? "؟" : signOf(unit), "span");
+  sign.lang = "ar";
+  sign.classList.toggle("silent", unit === null || isSilence(unit));
+  const words = part("tile-words", undefined, "span");
+  const name = unit === null ? t("not_clear") : nameOf(unit, language());
+  words.append(part("tile-side", t(side), "span"), part("tile-name", name, "span"));
+  box.append(sign, words);
+  return box;
+}
+
+/** @param {WordState} word @param {Deeds} deeds */
+function deedRow(word, deeds) {
+  const row = part("deeds");
+  if (word.end > word.start && deeds.canHear()) {
+    const hear = part("deed", t("hear"), "button");
+    hear.classList.add("deed-hear");
+    hear.addEventListener("click", () => deeds.hear(word.at, hear));
+    row.append(hear);
+  } else if (word.end > word.start) {
+    row.append(part("later", t("hear_later"), "p"));
+  }
+  const show = part("deed", t("show"), "button");
+  show.classList.add("deed-show");
+  show.addEventListener("click", () => deeds.show(word.at));
+  row.append(show);
+  return row;
+}
+
+/** What a screen reader is told of a word with a slip.  @param {WordState} word */
+export function spokenVerdict(word) {
+  const status = word.verdict === "omitted" ? "wrong_omitted" : (word.verdict ?? "pending");
+  const said = t("say_word", { word: word.text, status: t(status === "unclear" ? "unclear_word" : status) });
+  const [worst] = doubts(word, 1);
+  if (!worst || worst.heard === null) return said;
+  const lang = language();
+  const pair = { expected: nameOf(worst.unit, lang), heard: nameOf(worst.heard, lang) };
+  return `${said}, ${t("say_doubt", pair)}`;
+}

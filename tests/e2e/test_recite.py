@@ -1,0 +1,279 @@
+"""The whole line in a real browser: a fake microphone recites, the right words light up in order.
+
+The recitation is made on the spot; where real recordings lie beside the checkout, one of them is recited too.
+``TALAQQI_SCREENSHOTS=FOLDER`` keeps pictures of the page.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from recitation.audio import Pcm, stream_audio
+from recitation.lexicon import default_lexicon
+from recitation.made_voice import MadeRecitation
+from recitation.made_voice.command import write_audio
+from recitation.mushaf import parse_reference
+
+pytestmark = pytest.mark.e2e
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+LIT = ("current", "tentative", "accepted", "questioned", "wrong", "unclear")
+JUDGED = ("accepted", "questioned", "wrong", "unclear")
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 800}
+
+
+@dataclass(frozen=True)
+class Microphone:
+    """What the fake microphone plays, once."""
+
+    wav: Path
+    verses: str
+    seconds: float
+
+    @classmethod
+    def of(cls, folder: Path, verses: str, pcm: Pcm) -> "Microphone":
+        """A second and a half to get ready, three seconds to hear the last verdicts."""
+        path = folder / "voice.wav"
+        write_audio(path, np.concatenate([np.zeros(24_000), pcm, np.zeros(48_000)]).astype(np.float32))
+        return cls(path, verses, len(pcm) / 16_000)
+
+
+@pytest.fixture(scope="module")
+def made(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathFactory) -> Microphone:
+    return Microphone.of(tmp_path_factory.mktemp("made"), "112", make("112", voice="man4", harakah_s=0.14).pcm)
+
+
+@pytest.fixture(scope="module")
+def real(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Microphone:
+    rows = map(json.loads, (recordings / "index.jsonl").read_text().splitlines())
+    row = next(row for row in rows if row["voice"] == "alafasy" and 5 * 16_000 < row["samples"] < 10 * 16_000)
+    end = row["start"] + row["samples"]
+    parts: list[Pcm] = []
+    for part in stream_audio(recordings / row["file"]):
+        parts.append(part)
+        if sum(map(len, parts)) >= end:
+            break
+    pcm = np.concatenate(parts)[row["start"] : end]
+    return Microphone.of(tmp_path_factory.mktemp("real"), f"{row['surah']}:{row['ayah']}", pcm)
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Microphone:
+    return Microphone.of(tmp_path_factory.mktemp("silent"), "112", np.zeros(16_000, np.float32))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server.cli", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"http://\S+:\d+", line)
+    assert found, line
+    yield found[0]
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+    process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with sync_playwright() as running:
+        yield running
+
+
+@contextmanager
+def browser(playwright: Playwright, microphone: Microphone | None = None) -> Iterator[Browser]:
+    """Chromium with a fake microphone, or with none."""
+    device = [] if microphone is None else [f"--use-file-for-fake-audio-capture={microphone.wav}%noloop"]
+    running = playwright.chromium.launch(
+        executable_path=CHROMIUM,
+        args=[
+            "--no-sandbox",
+            "--use-fake-ui-for-media-stream",
+            "--autoplay-policy=no-user-gesture-required",
+            "--disable-background-networking",
+            "--disable-component-update",
+            *(["--use-fake-device-for-media-stream", *device] if device else []),
+        ],
+    )
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+class Watched:
+    """A page with everything that goes wrong on it, and every candidate's fate, written down."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.problems: list[str] = []
+        self.trickled: list[int] = []
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", lambda m: self.problems.append(f"{m.text} {m.location}") if m.type == "error" else None)
+        page.on("response", lambda r: self.trickled.append(r.status) if r.request.method == "PATCH" else None)
+
+    def open(self, server: str, verses: str, start: str, language: str = "en") -> None:
+        """Open the page; it begins by itself, by `mic` or `sample`."""
+        self.page.goto(f"{server}/?verses={verses}&lang={language}&autostart={start}")
+        self.page.wait_for_selector("html[data-live=true]", timeout=15_000)
+
+    def statuses(self) -> dict[str, str]:
+        """How each word looks now."""
+        words = "[...document.querySelectorAll('.w[data-at]')]"
+        found: dict[str, str] = self.page.evaluate(
+            f"Object.fromEntries({words}.map(w => [w.dataset.at, w.dataset.status]))"
+        )
+        return found
+
+    @property
+    def state(self) -> str:
+        """What the page says is going on."""
+        found: str = self.page.evaluate("document.documentElement.dataset.state")
+        return found
+
+    def watch(self, seconds: float, picture_at: float = 1e9, name: str = "") -> list[str]:
+        """Addresses in the order they were first lit, until the recitation ends or the time is up."""
+        order: list[str] = []
+        begun = time.monotonic()
+        while (now := time.monotonic() - begun) < seconds and self.state not in ("done", "stopped"):
+            order += [at for at, status in self.statuses().items() if status in LIT and at not in order]
+            if now > picture_at:
+                self.picture(f"{name}-live")
+                picture_at = 1e9
+            self.page.wait_for_timeout(100)
+        return order
+
+    def wait_for_summary(self) -> None:
+        """The panel that ends a recitation."""
+        self.page.wait_for_selector("html[data-summary=open]", timeout=10_000)
+
+    def picture(self, name: str) -> None:
+        """Keep a picture of the page where the environment says so."""
+        if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
+            self.page.wait_for_timeout(600)  # Panels and the light glide.
+            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def words_of(verses: str) -> list[str]:
+    return [word.at for word in default_lexicon().words(parse_reference(verses))]
+
+
+def metric(server: str, name: str) -> float:
+    """A figure of the server's metrics, 0 while it is not there."""
+    with urlopen(f"{server}/metrics", timeout=5) as answer:
+        found = re.search(rf"^talaqqi_{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def wait_for_sessions(page: Page, server: str, count: int) -> None:
+    end = time.monotonic() + 15
+    while metric(server, "sessions") != count:
+        assert time.monotonic() < end, f"{metric(server, 'sessions')} sessions, not {count}"
+        page.wait_for_timeout(100)
+
+
+def assert_followed(watched: Watched, verses: str, order: list[str]) -> None:
+    """Words lit in order, nearly all of them, and were judged; some were accepted."""
+    expected = words_of(verses)
+    statuses = watched.statuses()
+    judged = [at for at in expected if statuses.get(at) in JUDGED]
+    accepted = [at for at in expected if statuses.get(at) == "accepted"]
+    assert order == [at for at in expected if at in order], "words lit out of order"
+    assert len(order) >= 0.8 * len(expected), f"only {order} of {expected} lit"
+    assert len(judged) >= 0.8 * len(expected), statuses
+    assert len(accepted) >= 0.25 * len(expected), statuses
+    assert not watched.problems
+
+
+def recite(playwright: Playwright, server: str, microphone: Microphone, name: str, language: str) -> None:
+    with browser(playwright, microphone) as running:
+        watched = Watched(running.new_page(viewport=PHONE))
+        watched.open(server, microphone.verses, "mic", language)
+        order = watched.watch(microphone.seconds + 8, 1.5 + microphone.seconds * 0.6, name)
+        if watched.state not in ("done", "stopped"):
+            watched.page.click("#mic")
+        watched.wait_for_summary()
+        watched.picture(f"{name}-end")
+        assert watched.page.evaluate("document.documentElement.dir") == ("rtl" if language == "ar" else "ltr")
+        assert_followed(watched, microphone.verses, order)
+        assert watched.trickled and set(watched.trickled) == {204}, "candidates were not taken"
+        latencies: list[float] = watched.page.evaluate("window.talaqqi.latencies")
+        assert 0 < np.median(latencies) < 1000, "from capture to feedback"
+        lit: list[float] = watched.page.evaluate("window.talaqqi.litLatencies")
+        judged: list[float] = watched.page.evaluate("window.talaqqi.wordLatencies")
+        assert np.median(lit) < np.median(judged) < 2000, "from the end of a word to its light and to its verdict"
+
+
+def test_a_made_recitation_lights_its_words_in_order(playwright: Playwright, server: str, made: Microphone) -> None:
+    recite(playwright, server, made, "made", "en")
+
+
+def test_a_real_recitation_on_the_arabic_page(playwright: Playwright, server: str, real: Microphone) -> None:
+    recite(playwright, server, real, "real", "ar")
+
+
+def test_the_sample_is_followed_without_a_microphone(playwright: Playwright, server: str) -> None:
+    with browser(playwright) as running:
+        watched = Watched(running.new_page(viewport=DESK))
+        watched.open(server, "112", "sample")
+        judged = ", ".join(f".w[data-status={status}]" for status in JUDGED)
+        watched.page.locator(judged).nth(3).wait_for(timeout=30_000)
+        watched.picture("sample")
+        watched.page.click("#mic")
+        watched.wait_for_summary()
+        watched.picture("sample-end")
+        assert not watched.problems
+
+
+def test_silence_lights_nothing(playwright: Playwright, server: str, silent: Microphone) -> None:
+    with browser(playwright, silent) as running:
+        watched = Watched(running.new_page(viewport=PHONE))
+        watched.open(server, "112", "mic")
+        assert watched.watch(4.5) == []
+        assert set(watched.statuses().values()) == {"pending"}
+        assert watched.state == "listening"
+
+
+def test_a_tab_killed_mid_word_frees_its_place_and_another_goes_on(
+    playwright: Playwright, server: str, made: Microphone
+) -> None:
+    with browser(playwright, made) as killed, browser(playwright, made) as other:
+        victim, survivor = Watched(killed.new_page()), Watched(other.new_page(viewport=PHONE))
+        wait_for_sessions(survivor.page, server, 0)
+        gone = metric(server, 'sessions_ended_total{reason="gone"}')
+        victim.open(server, "112", "mic")
+        survivor.open(server, "112", "mic")
+        wait_for_sessions(survivor.page, server, 2)
+        victim.page.wait_for_selector(".w[data-status=current]", timeout=15_000)
+        # The address at which Chromium lets the page's process crash: nothing of the page runs any more.
+        with victim.page.expect_event("crash"), suppress(PlaywrightError):
+            victim.page.goto("chrome://crash", timeout=2_000)
+        order = survivor.watch(made.seconds + 8)
+        assert_followed(survivor, "112", order)
+        wait_for_sessions(survivor.page, server, 0)
+        assert metric(server, 'sessions_ended_total{reason="gone"}') > gone
+
+
+def test_the_server_says_it_is_ready(server: str) -> None:
+    with urlopen(f"{server}/readyz", timeout=5) as answer:
+        assert json.load(answer)["status"] == "ready"

@@ -1,0 +1,200 @@
+/** Cases run in a browser by test_page_modules.py; each leaves one line, "ok NAME" or "failed NAME: why". */
+import { beginFollow, beginSession, doubts, markOf, slips, statusOf, takeFeedback, takeSummary, tally } from "/static/js/follow.js";
+import { nameOf, signOf } from "/static/js/letters.js";
+import { formatRef, parseRef, searchSurahs } from "/static/js/passage.js";
+import { RtpClock, RunningMedian } from "/static/js/rtp_clock.js";
+import { candidateFragment, linkedIceServers } from "/static/js/whip.js";
+
+const phone = (unit, start) => ({ unit, letters: [start, start + 1] });
+const word = (n) => ({ at: `112:1:${n}`, text: "قُلْ", phones: [phone("ق", 0), phone("ُ", 1), phone("ل", 2)] });
+const begin = (count = 5) => beginFollow(Array.from({ length: count }, (_, index) => word(index + 1)));
+
+let seq = 0;
+function feedback(fields) {
+  return { type: "feedback", seq: ++seq, rtp: 0, sample: 0, cursor: null, speech: true, level: -20, state: "following",
+    phones: [], words: [], stamps: [0, 0, 0], ...fields };
+}
+const verdict = (id, n, status) => [id, `112:1:${n}`, 100, 900, 0.9, status];
+
+function equal(got, wanted, about = "") {
+  const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
+  if (a !== b) throw new Error(`${about} got ${a}, wanted ${b}`);
+}
+const statuses = (follow) => follow.words.map((_, index) => statusOf(follow, index)).join(" ");
+
+const cases = {
+  cursor_lights_the_word_and_leaves_it_tentative() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ cursor: ["112:1:1", 0, 10] }));
+    equal(statuses(follow), "current pending pending pending pending");
+    const change = takeFeedback(follow, feedback({ cursor: ["112:1:3", 1, 20] }));
+    equal(statuses(follow), "tentative tentative current pending pending");
+    equal([...change.touched].sort(), [0, 1, 2]);
+  },
+  a_word_is_lit_to_its_end_once() {
+    const follow = begin();
+    const lit = (at, phone) => takeFeedback(follow, feedback({ cursor: [at, phone, 10] })).lit;
+    equal([lit("112:1:1", 0), lit("112:1:1", 2), lit("112:1:2", 1), lit("112:1:3", 0)], [[], [0], [], [1]]);
+    equal([lit("112:1:1", 2), lit("112:1:3", 2)], [[], [2]], "again");
+    beginSession(follow);
+    equal(lit("112:1:1", 2), [0], "in another session");
+  },
+  a_far_jump_passes_over_nothing() {
+    const follow = begin(9);
+    takeFeedback(follow, feedback({ cursor: ["112:1:1", 0, 10] }));
+    takeFeedback(follow, feedback({ cursor: ["112:1:8", 0, 20] }));
+    equal(statuses(follow), "tentative pending pending pending pending pending pending current pending");
+  },
+  a_verdict_is_taken_once() {
+    const follow = begin();
+    const told = { words: [verdict(1, 1, "questioned")] };
+    equal(takeFeedback(follow, feedback(told)).judged, [0]);
+    equal(takeFeedback(follow, feedback(told)).judged, []);
+  },
+  late_messages_bring_verdicts_but_move_nothing() {
+    const follow = begin();
+    const late = feedback({ cursor: ["112:1:1", 0, 10], state: "waiting", words: [verdict(1, 1, "accepted")] });
+    takeFeedback(follow, feedback({ cursor: ["112:1:3", 0, 30] }));
+    const change = takeFeedback(follow, late);
+    equal([change.newest, follow.here, follow.state, change.judged], [false, 2, "following", [0]]);
+  },
+  any_order_of_messages_gives_the_same_verdicts() {
+    const messages = [1, 2, 3, 4].map((n) =>
+      feedback({ words: [verdict(n, n, "accepted"), verdict(n + 1, n + 1, "accepted")].slice(0, n === 4 ? 1 : 2) }));
+    for (const order of [[0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]]) {
+      const follow = begin();
+      for (const index of order) takeFeedback(follow, messages[index]);
+      equal(statuses(follow), "accepted accepted accepted accepted pending", order.join());
+    }
+  },
+  accepted_is_never_spoiled_and_a_slip_can_be_mended() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ words: [verdict(1, 1, "accepted"), verdict(2, 2, "wrong")] }));
+    takeFeedback(follow, feedback({ words: [verdict(3, 1, "wrong"), verdict(4, 2, "accepted")] }));
+    equal(statuses(follow), "accepted accepted pending pending pending");
+    equal([follow.words[0].mended, follow.words[1].mended, tally(follow).mended], [false, true, 1]);
+  },
+  unclear_does_not_replace_a_verdict_nor_repeated_make_one() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ words: [verdict(1, 1, "wrong"), verdict(2, 2, "repeated")] }));
+    takeFeedback(follow, feedback({ words: [verdict(3, 1, "unclear"), verdict(4, 2, "not_reached")] }));
+    equal(statuses(follow), "wrong pending pending pending pending");
+  },
+  omitted_reads_as_wrong() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ words: [verdict(1, 2, "omitted")] }));
+    equal([statusOf(follow, 1), slips(follow).length, tally(follow).wrong], ["wrong", 1, 1]);
+  },
+  letters_are_marked_only_while_the_word_is_in_doubt() {
+    const follow = begin();
+    const rows = [[1, "112:1:1", 0, "ق", 0, 1, 0.1, "ك"], [2, "112:1:1", 2, "ل", 2, 3, 0.2, null]];
+    takeFeedback(follow, feedback({ phones: rows, words: [verdict(1, 1, "wrong")] }));
+    equal([0, 1, 2].map((index) => markOf(follow.words[0], index)), ["slip", null, "low"]);
+    equal(doubts(follow.words[0]).map(({ unit }) => unit), ["ق", "ل"]);
+    takeFeedback(follow, feedback({ words: [verdict(2, 1, "accepted")] }));
+    equal([0, 1, 2].map((index) => markOf(follow.words[0], index)), [null, null, null]);
+  },
+  the_server_says_which_letters_were_meant() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ phones: [[1, "112:1:1", 0, "ق", 0, 1, 0.1, "ك", 2, 4], [2, "112:1:1", 1, "ل", 2, 3, 1, null]] }));
+    equal(follow.words[0].phones.map(({ letters }) => letters), [[2, 4], null]);
+    const told = { unit: "ق", start: 5, end: 6, p: 0.1, heard: "ك" };
+    takeSummary(follow, { type: "summary", verses: "112:1", accepted: 0, questioned: 0, seconds: 1, words: [
+      { at: "112:1:1", text: "", start: 5, end: 9, score: 0.2, status: "wrong", phones: [{ ...told, first: 1, stop: 3 }, told] }] });
+    equal(follow.words[0].phones.map(({ letters }) => letters), [[1, 3], null]);
+  },
+  a_new_session_starts_ids_again_and_keeps_verdicts() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ seq: 900, cursor: ["112:1:2", 0, 9], words: [verdict(1, 1, "accepted")] }));
+    equal(beginSession(follow), 1);
+    equal(takeFeedback(follow, feedback({ seq: 1, words: [verdict(1, 2, "wrong")] })).judged, [1]);
+    equal(statuses(follow), "accepted wrong pending pending pending");
+  },
+  words_of_another_passage_are_ignored() {
+    const follow = begin();
+    const change = takeFeedback(follow, feedback({ cursor: ["2:1:1", 0, 1], words: [[7, "2:1:1", 0, 1, 1, "accepted"]] }));
+    equal([change.judged, follow.here], [[], -1]);
+  },
+  ids_are_forgotten_in_time() {
+    const follow = begin();
+    for (let id = 0; id < 10000; id++) {
+      takeFeedback(follow, feedback({ phones: [[id, "112:1:1", 0, "ق", 0, 1, 1, null]] }));
+    }
+    if (follow.phoneIds.size > 3000) throw new Error(`${follow.phoneIds.size} ids kept`);
+  },
+  the_summary_fills_in_what_was_lost() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ words: [verdict(1, 1, "accepted")] }));
+    const told = (n, status) => ({ at: `112:1:${n}`, text: "", start: 5, end: 9, score: 0.2, status, phones: [
+      { unit: "ق", start: 5, end: 6, p: 0.1, heard: "ك" }] });
+    const touched = takeSummary(follow, { type: "summary", verses: "112:1", accepted: 1, questioned: 0, seconds: 1,
+      words: [told(1, "wrong"), told(2, "wrong"), told(3, "not_reached")] });
+    equal([...touched], [1]);
+    equal(statuses(follow), "accepted wrong pending pending pending");
+    equal(doubts(follow.words[1])[0].heard, "ك");
+  },
+  units_have_names_in_both_languages() {
+    const units = [..."ءبتثجحخدذرزسشصضطظعغفقكلمنهوي"].flatMap((c) => [c, c + c]);
+    units.push("نننن", "مممم", "ووو", "ييي", "َ", "ُ", "ِ", "اا", "ۥۥ", "ۦۦ", "ــ", "ڇ", "ںںں", "۾۾۾", "ٲ", "۪");
+    for (const unit of units) {
+      for (const lang of ["ar", "en"]) if (nameOf(unit, lang) === unit) throw new Error(`${unit} has no name in ${lang}`);
+      if (!signOf(unit)) throw new Error(`${unit} has no sign`);
+    }
+    equal([nameOf("صص", "en"), nameOf("نننن", "ar"), nameOf("", "en")], ["doubled ṣād", "نون بغنّة", "nothing heard"]);
+  },
+  references_are_read_in_any_digits() {
+    equal(parseRef("٢:٢٥٥"), { surah: 2, first: 255, last: 255 });
+    equal(parseRef("112"), { surah: 112, first: 1, last: 0 });
+    equal(["115", "1:0", "1:5-2", "x", "1:1-7;"].map(parseRef), [null, null, null, null, null]);
+    equal(formatRef({ surah: 1, first: 1, last: 7 }, 7), "1");
+    equal(formatRef({ surah: 2, first: 1, last: 5 }, 286), "2:1-5");
+  },
+  surahs_are_found_however_they_are_spelled() {
+    const surahs = [[1, "الفاتحة", "Al-Fatihah"], [2, "البقرة", "Al-Baqarah"], [50, "ق", "Qaf"], [91, "الشمس", "Ash-Shams"]]
+      .map(([surah, name, latin]) => ({ surah, name, latin, ayat: 10 }));
+    const found = (query) => searchSurahs(surahs, query).map(({ surah }) => surah);
+    equal(["فاتحه", "الفاتحة", "al fatihah", "Fatiha", "2:255", "٩١", "shams", "سورة البقرة"].map((q) => found(q)[0]),
+      [1, 1, 1, 1, 2, 91, 91, 2]);
+    equal(found("zzz"), []);
+  },
+  capture_times_survive_the_wrap_of_rtp() {
+    const clock = new RtpClock();
+    const start = 2 ** 32 - 2 * 960;
+    for (let packet = 0; packet < 6; packet++) clock.note((start + packet * 960) % 2 ** 32, 1000 + packet * 20);
+    equal(clock.capturedAt((start + 4 * 960 + 480) % 2 ** 32), 1090);
+    equal(clock.capturedAt(start + 480), 1010);
+    equal(Number.isNaN(clock.capturedAt((start + 100 * 960) % 2 ** 32)), true);
+    equal(Number.isNaN(new RtpClock().capturedAt(5)), true);
+  },
+  the_median_is_of_the_newest() {
+    const median = new RunningMedian(3);
+    equal(Number.isNaN(median.median), true);
+    for (const value of [100, 1, 2, 3]) median.push(value);
+    equal(median.median, 2);
+  },
+  ice_servers_are_read_from_links() {
+    const turn = '<turn:t.example:3478?transport=udp>; rel="ice-server"; username="me"; credential="a\\"b, c;"; credential-type="password"';
+    equal(linkedIceServers(`<stun:s.example>; rel="ice-server", </next>; rel="next", ${turn}`), [
+      { urls: "stun:s.example" },
+      { urls: "turn:t.example:3478?transport=udp", username: "me", credential: 'a"b, c;' },
+    ]);
+    equal([linkedIceServers(""), linkedIceServers("garbage; <"), linkedIceServers("<x>")], [[], [], []]);
+  },
+  candidates_are_sent_as_rfc_8840_says() {
+    const sdp = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=ice-ufrag:u\r\na=ice-pwd:p\r\na=mid:0\r\n";
+    const candidate = { candidate: "candidate:1 1 udp 1 192.0.2.1 5 typ host", sdpMLineIndex: 0 };
+    equal(candidateFragment(sdp, [candidate], true).split("\r\n"), ["a=ice-ufrag:u", "a=ice-pwd:p",
+      "m=audio 9 UDP/TLS/RTP/SAVPF 111", "a=mid:0", `a=${candidate.candidate}`, "a=end-of-candidates", ""]);
+  },
+};
+
+const lines = [];
+for (const [name, run] of Object.entries(cases)) {
+  try {
+    run();
+    lines.push(`ok ${name}`);
+  } catch (error) {
+    lines.push(`failed ${name}: ${error.message}`);
+  }
+}
+document.getElementById("results").textContent = lines.join("\n");

@@ -1,0 +1,95 @@
+"""The measuring scripts explain themselves, and what they share is right; `pytest -m perf tests/perf` runs them."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from recitation.audio import SAMPLE_HZ, read_audio
+from recitation.made_voice.command import write_audio
+
+PERF = Path(__file__).resolve().parents[2] / "perf"
+SCRIPTS = ("accuracy", "cost", "latency", "stages")
+SLOW_S = 300
+
+
+def _run(script: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(PERF / script), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SLOW_S, check=False)
+
+
+@pytest.fixture(scope="module")
+def rig() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("rig", PERF / "rig.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["rig"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_gives_the_command_and_the_options(script: str) -> None:
+    done = _run(script, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"perf/{script} " in done.stdout
+    assert "--json" in done.stdout
+
+
+def test_a_median_with_infinite_figures(rig: ModuleType) -> None:
+    assert rig.middle([3.0, None, 1.0]) == 3.0
+    assert rig.middle([None, None, 1.0]) is None
+
+
+def test_circumstances_name_machine_and_model(rig: ModuleType) -> None:
+    found = rig.circumstances()
+    assert found["machine"]["cpus"] >= 1
+    assert len(found["model"]) == 12
+
+
+def test_following_ayat_of_the_unseen_reciter_are_joined(rig: ModuleType, tmp_path: Path) -> None:
+    ayat = [("dev", 2, 7), ("dev", 2, 5), ("train", 2, 8), ("dev", 2, 6), ("dev", 3, 7)]
+    rows, pieces = [], []
+    for n, (split, surah, ayah) in enumerate(ayat):
+        row = {"file": "v.flac", "start": n * SAMPLE_HZ, "samples": SAMPLE_HZ, "voice": "v", "kind": "ayah"}
+        rows.append(row | {"split": split, "surah": surah, "ayah": ayah})
+        pieces.append(np.full(SAMPLE_HZ, ayah / 10, np.float32))
+    write_audio(tmp_path / "v.flac", np.concatenate(pieces))
+    (tmp_path / "index.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    longest, single = rig.unseen_reciter(tmp_path, tmp_path, passages=2, seconds=10)
+    assert (longest.verses, single.verses) == ("2:5-7", "3:7")
+    pcm = read_audio(longest.file)
+    middles = [pcm[round((n * 1.1 + 0.5) * SAMPLE_HZ)] for n in range(3)]
+    assert np.allclose(middles, [0.5, 0.6, 0.7], atol=0.001)
+    (short,) = rig.unseen_reciter(tmp_path, tmp_path, passages=1, seconds=2.5)
+    assert short.verses == "2:5-6"
+
+
+@pytest.mark.perf
+def test_latency() -> None:
+    report = json.loads(_run("latency", "--verses", "112", "--repeat", "1", "--json").stdout)
+    assert set(report["passages"][0]["loss"]) == {"0", "0.02"}
+    assert report["figures"].keys() == report["limits"].keys()
+    assert report["passages"][0]["loss"]["0"]["tentative"]["n"] > 30
+
+
+@pytest.mark.perf
+def test_cost() -> None:
+    options = ("--verses", "1:1-7", "--sessions", "1", "2", "--seconds", "5", "--repeat", "1", "--json")
+    report = json.loads(_run("cost", *options).stdout)
+    assert [row["sessions"] for row in report["rows"]] == [1, 2]
+    assert 0 < report["figures"]["core"] < 1
+    assert report["rows"][0]["resident_mb"] >= report["rows"][0]["idle_mb"] > 50
+
+
+@pytest.mark.perf
+def test_stages() -> None:
+    report = json.loads(_run("stages", "--verses", "112", "--repeat", "1", "--json").stdout)
+    assert all(ms >= 0 for ms in report["stages"].values())
+    assert report["stages"]["encoder@50"] < report["stages"]["encoder@1"]
+    assert report["score_s"] > 0

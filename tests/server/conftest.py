@@ -1,0 +1,47 @@
+"""A running server with a toy ear: real HTTP, real WebRTC, verdicts that need no model."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp.test_utils import TestServer
+from toy_ear import Running, StartServer, toy_ear
+
+from recitation.lexicon import default_lexicon
+from server.app import Ear, Server
+from server.config import Config
+from server.reciter import Recording, encode_recording
+
+
+@pytest.fixture
+async def start_server() -> AsyncIterator[StartServer]:
+    """Start servers with settings; they are stopped after the test."""
+    started: list[TestServer] = []
+
+    async def start(ear: Ear | None = None, **settings: object) -> Running:
+        config = replace(Config(), **settings)  # type: ignore[arg-type]
+        ear = ear or toy_ear(config.capacity)
+        server = Server(config, default_lexicon(), ear)
+        test_server = TestServer(server.application(), access_log=None)
+        await test_server.start_server()
+        started.append(test_server)
+        return Running(str(test_server.make_url("/")), server, ear.encoder, test_server.close)  # type: ignore[arg-type]
+
+    yield start
+    for test_server in started:
+        await test_server.close()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def tone() -> Recording:
+    """Two seconds of a tone, then 0.4 s of silence."""
+    t = np.arange(2 * 16_000) / 16_000
+    return encode_recording((0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), 0.4)
