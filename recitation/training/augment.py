@@ -29,10 +29,12 @@ class Strength:
     hole_share: float = 0.15
     mask_share: float = 0.8
     gain_db: float = 8.0
+    dry_share: float = 0.6
+    """The reciters of the training set are wet and compressed, people's own recordings dry and full of contrast."""
 
 
-MEDIUM = Strength((0.85, 1.2), (-4.0, 5.0), 0.5, 0.35, 0.4, 0.25, 0.08, 0.5, 8.0)
-LIGHT = Strength((0.9, 1.1), (-3.0, 4.0), 0.5, 0.3, 0.3, 0.2, 0.0, 0.3, 6.0)
+MEDIUM = Strength((0.85, 1.2), (-4.0, 5.0), 0.5, 0.35, 0.4, 0.25, 0.08, 0.5, 8.0, 0.55)
+LIGHT = Strength((0.9, 1.1), (-3.0, 4.0), 0.5, 0.3, 0.3, 0.2, 0.0, 0.3, 6.0, 0.3)
 
 _EDGES = 2595 * np.log10(1 + np.array([20.0, SAMPLE_RATE / 2]) / 700)
 _CENTRES_MEL = np.linspace(_EDGES[0], _EDGES[1], MELS + 2)[1:-1]
@@ -70,6 +72,20 @@ def band_limit(x: Floats, low_hz: float, high_hz: float, slope: float) -> Floats
     above = np.maximum(0, np.arange(MELS) - np.searchsorted(_CENTRES_HZ, high_hz))
     loss = SCALE * slope * (below + above)
     return np.asarray(np.maximum(x - loss, SILENCE), np.float32)
+
+
+def dry(x: Floats, random: np.random.Generator) -> Floats:
+    """What a voice near a small microphone sounds like: valleys deeper by up to 2.4 times, duller by up to 20 dB.
+
+    Each band is spread about its own loud parts.  Over its louder half a band of the training reciters varies by
+    0.43 (standard deviation), one of the learners' recordings by 0.9.
+    """
+    loud = np.percentile(x, 90, axis=0)
+    spread = random.uniform(1.0, 2.4) + np.interp(
+        np.arange(MELS), np.linspace(0, MELS - 1, 5), random.normal(0, 0.1, 5)
+    )
+    tilt = SCALE * np.linspace(0, random.uniform(-5.0, 1.0), MELS)
+    return np.asarray(loud + tilt + spread * (x - loud), np.float32)
 
 
 def colour(x: Floats, random: np.random.Generator) -> Floats:
@@ -162,6 +178,8 @@ def augment(x: Floats, random: np.random.Generator, strength: Strength) -> Float
     x = stretch(x, random.uniform(*strength.tempo))
     if chance(strength.warp_share):
         x = warp(x, 2 ** (random.uniform(*strength.semitones) / 12))
+    if chance(strength.dry_share):
+        x = dry(x, random)
     if chance(strength.room_share):
         x = room(x, random)
     x = colour(x, random)

@@ -144,7 +144,7 @@ def run(arguments: argparse.Namespace) -> int:
         trainer.resume(out / "checkpoint.pt")
     elif arguments.start:
         trainer.start_from(arguments.start)
-    stages = curriculum(arguments.hours) if not arguments.start else curriculum(arguments.hours)[-1:]
+    stages = curriculum(arguments.hours) if not arguments.start else curriculum(arguments.hours)[-2:]
     with (out / "log.jsonl").open("a") as log, tqdm(total=arguments.hours, unit="h", smoothing=0.02) as bar:
         bar.update(trainer.hours)
         for stage in stages:

@@ -174,8 +174,9 @@ function moveCursor(follow, cursor, change) {
   if (!change.moved) return;
   const step = place - follow.here;
   if (follow.here >= 0) change.touched.add(follow.here);
-  if (follow.here >= 0 && step > 0 && step <= STEP_WORDS) {
-    for (let index = follow.here; index < place; index++) {
+  // At the beginning the cursor stands before the first word: a short one may be over before it is shown.
+  if (step > 0 && step <= STEP_WORDS) {
+    for (let index = Math.max(0, follow.here); index < place; index++) {
       follow.words[index].passed = true;
       change.touched.add(index);
       light(follow, index, change);

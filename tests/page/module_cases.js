@@ -31,6 +31,13 @@ const cases = {
     equal(statuses(follow), "tentative tentative current pending pending");
     equal([...change.touched].sort(), [0, 1, 2]);
   },
+  a_first_word_that_was_over_at_once_is_passed_too() {
+    const follow = begin();
+    const change = takeFeedback(follow, feedback({ cursor: ["112:1:2", 1, 10] }));
+    equal(statuses(follow), "tentative current pending pending pending");
+    equal([[...change.touched].sort(), change.lit], [[0, 1], [0]]);
+    equal(statuses(begin()), "pending pending pending pending pending");
+  },
   a_word_is_lit_to_its_end_once() {
     const follow = begin();
     const lit = (at, phone) => takeFeedback(follow, feedback({ cursor: [at, phone, 10] })).lit;

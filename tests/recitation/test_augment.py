@@ -16,6 +16,7 @@ from recitation.training.augment import (
     augment,
     band_limit,
     colour,
+    dry,
     holes,
     mask,
     noise,
@@ -24,10 +25,11 @@ from recitation.training.augment import (
     warp,
 )
 
-ALWAYS = Strength(warp_share=1, band_share=1, noise_share=1, room_share=1, hole_share=1, mask_share=1)
+ALWAYS = Strength(warp_share=1, band_share=1, noise_share=1, room_share=1, hole_share=1, mask_share=1, dry_share=1)
 
 RANDOM_PARTS: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
     "colour": colour,
+    "dry": dry,
     "noise": noise,
     "room": room,
     "holes": holes,
@@ -119,6 +121,17 @@ def test_a_room_rings_after_the_sound() -> None:
     y = room(x, np.random.default_rng(0))
     assert (y[52:58] - x[52:58]).mean() > 0.5
     assert y[52].mean() > y[90].mean()
+
+
+def test_a_dry_voice_has_deeper_valleys_and_no_louder_peaks() -> None:
+    x = speechlike(300)
+    spreads = []
+    for seed in range(20):
+        y = dry(x, np.random.default_rng(seed))
+        spreads.append(float((y.std(axis=0) / x.std(axis=0)).mean()))
+        assert (np.percentile(y, 90, axis=0) - np.percentile(x, 90, axis=0)).max() < 0.3
+        assert (y.argmax(axis=0) == x.argmax(axis=0)).all()
+    assert min(spreads) > 0.85 and max(spreads) > 1.7
 
 
 def test_holes_are_silent_and_short() -> None:
