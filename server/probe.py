@@ -199,6 +199,7 @@ def figures(sessions: Sequence[Heard], recording: Recording, units: Sequence[Uni
             "received": sum(len(heard.feedback) for heard in sessions),
             "sent": sum(max((m.seq for _, m in heard.feedback), default=0) for heard in sessions),
         },
+        "broken": sum(heard.broken for heard in sessions),
         "accepted": sum(heard.summary.accepted for heard in sessions if heard.summary is not None),
         "errors": errors,
     }
@@ -286,5 +287,7 @@ def as_text(report: dict[str, Any]) -> str:
     for name, spread in named.items():
         figures = " ".join(f"{'never' if spread[p] is None else spread[p]:>8}" for p in ("p50", "p95", "p99"))
         lines.append(f"{name:>18} {figures} {spread['n']:>7} {spread['missing']:>8}")
+    if report["broken"]:
+        lines.append(f"{report['broken']} of {report['sessions']} sessions broken off by the server")
     lines += [f"server: {text}" for text in report["errors"]]
     return "\n".join(lines)

@@ -49,6 +49,7 @@ TAIL_S = 2.0
 PING_S = 0.25
 CONNECT_DEADLINE_S = 10.0
 SUMMARY_DEADLINE_S = 5.0
+LEAVE_DEADLINE_S = 2.0
 
 
 class ReciterError(Exception):
@@ -179,6 +180,8 @@ class Heard:
     welcome: Welcome | None = None
     lags: list[float] = field(default_factory=list)
     network: Network = field(default_factory=Network)
+    broken: bool = False
+    """The server went away before the recitation was over."""
 
 
 class Reciter:
@@ -210,21 +213,30 @@ class Reciter:
         self.control: RTCDataChannel = self.peer.createDataChannel("control", negotiated=True, id=CONTROL_ID)
         self._welcomed = asyncio.Event()
         self._summarised = asyncio.Event()
+        self._gone = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
+        self.peer.on("connectionstatechange", self._on_state)
         self.feedback.on("message", self._on_feedback)
         self.control.on("message", self._on_control)
 
     async def recite(self, begin_after_s: float = 0.0) -> Heard:
-        """Connect, send the recording, ask for the summary and leave. Raises ReciterError."""
+        """Connect, send the recording, ask for the summary and leave; leave early when the server does.
+
+        Raises ReciterError.
+        """
         try:
             await self.connect()
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 pings = tasks.create_task(self._ping())
                 self.begin(begin_after_s)
-                await self.microphone.done.wait()
-                await self.finish()
-                pings.cancel()
+                waits = [tasks.create_task(event.wait()) for event in (self.microphone.done, self._gone)]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                self.heard.broken = not self.microphone.done.is_set()
+                if not self.heard.broken:
+                    await self.finish()
+                for task in (pings, *waits):
+                    task.cancel()
         finally:
             self.heard.lags = self.microphone.lags
             await self.close()
@@ -266,8 +278,10 @@ class Reciter:
     async def close(self) -> None:
         """End the session and the connection."""
         if self.location is not None:
-            with contextlib.suppress(aiohttp.ClientError):  # The server will notice by itself.
-                await self._http.delete(self.location, headers=self._headers)
+            # Should this fail, the server will notice by itself.
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with asyncio.timeout(LEAVE_DEADLINE_S):
+                    await self._http.delete(self.location, headers=self._headers)
         self.microphone.stop()
         await self.peer.close()
 
@@ -295,6 +309,10 @@ class Reciter:
 
         if self._tasks is not None:
             self._tasks.create_task(run())
+
+    def _on_state(self) -> None:
+        if self.peer.connectionState in ("failed", "closed"):
+            self._gone.set()
 
     def _on_feedback(self, data: str | bytes) -> None:
         message = decode_server(data)

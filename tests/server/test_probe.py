@@ -1,8 +1,10 @@
 """The probe: its arithmetic, and the whole line from a made recitation to feedback."""
 
+import asyncio
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -103,3 +105,22 @@ async def test_a_made_recitation_is_followed_live(start_server: StartServer, htt
     late = sorted(abs((row.end - began) / 16_000 - ends[at]) for at, row in rows.items())
     assert late[len(late) // 2] < 0.15, "in their places"
     assert heard.summary is not None and len(heard.summary.words) == len(order)
+
+
+async def test_a_server_that_goes_away_ends_the_recitation(
+    start_server: StartServer, http: aiohttp.ClientSession, tone: Recording
+) -> None:
+    running = await start_server()
+    endless = replace(tone, packets=tone.packets * 50)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        reciting = tasks.create_task(Reciter(http, running.url, "112", endless).recite())
+        await running.sessions(1)
+        warmed = len(running.encoder.steps)
+        while len(running.encoder.steps) < warmed + 5:
+            await asyncio.sleep(0.05)
+        await running.stop()
+    session = reciting.result()
+    assert session.broken and session.summary is None
+    report = {"sessions": 1, "seconds": 1.0, "url": "x", "loss": 0.0, **figures([session], endless, UNITS)}
+    assert report["broken"] == 1
+    assert "1 of 1 sessions broken off" in as_text(report)
