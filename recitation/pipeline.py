@@ -74,7 +74,7 @@ class Passage:
         return build_graph(default_lexicon(), self.words)
 
 
-@cached(LRUCache(maxsize=64))
+@cached(LRUCache(maxsize=64), info=True)
 def passage(reference: str) -> Passage:
     """A passage by address, kept for the next session.  Raises AddressError."""
     place = parse_reference(reference)

@@ -108,6 +108,7 @@ class Server:
         """Inside a running event loop. Raises ConfigError."""
         self.config = config
         self.metrics = Metrics()
+        self.metrics.caches["passage"] = passage.cache_info
         self.ready = False
         self._ear = ear
         self._tokens = Tokens(

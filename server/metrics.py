@@ -1,7 +1,8 @@
 """Figures of a running server in Prometheus' text format (version 0.0.4), without a registry or a dependency."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -11,8 +12,8 @@ class Counter:
 
     kind = "counter"
 
-    def __init__(self) -> None:
-        self.value = 0.0
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = value
 
     def add(self, amount: float = 1.0) -> None:
         """Count `amount` more."""
@@ -64,6 +65,18 @@ class Histogram:
         yield f"{name}_count{_braced(labels)} {reached}"
 
 
+class CacheUse(Protocol):
+    """How a cache fared so far, as `cachetools` tells it."""
+
+    @property
+    def hits(self) -> int:
+        """Times what was asked for was kept."""
+
+    @property
+    def misses(self) -> int:
+        """Times it had to be made."""
+
+
 Metric = Counter | Histogram
 
 STAGES = ("tap", "wait", "voice", "encode", "judge", "send", "server")
@@ -108,6 +121,8 @@ class Metrics:
         self.busy = Gauge()
         self.loop_lag = Histogram(_LAG_BOUNDS)
         self.page_frames = Histogram((0.008, 0.012, 0.017, 0.02, 0.025, 0.034, 0.05, 0.1))
+        self.caches: dict[str, Callable[[], CacheUse]] = {}
+        """Caches by name, asked when the figures are."""
 
     def end(self, reason: str) -> None:
         """A session ended."""
@@ -154,6 +169,11 @@ class Metrics:
         yield "encoder_busy_ratio", "Share of the last 2 s the encoder was busy.", {"": self.busy}
         yield "loop_lag_seconds", "Lateness of a 20 ms timer on the event loop.", {"": self.loop_lag}
         yield "page_frame_seconds", "95th percentile of frame times, as pages report.", {"": self.page_frames}
+        used = {name: use() for name, use in self.caches.items()}
+        hits = {name: Counter(use.hits) for name, use in used.items()}
+        misses = {name: Counter(use.misses) for name, use in used.items()}
+        yield "cache_hits_total", "Times what was asked for was kept, by cache.", _labelled("cache", hits)
+        yield "cache_misses_total", "Times it had to be made, by cache.", _labelled("cache", misses)
 
 
 def _labelled(label: str, series: dict[str, Counter] | dict[str, Histogram]) -> dict[str, Metric]:
