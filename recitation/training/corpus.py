@@ -102,12 +102,17 @@ class Corpus:
     """Prepared features, memory-mapped."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.clips = [Clip(**json.loads(line)) for line in (folder / "clips.jsonl").read_text().splitlines()]
         self._features = np.memmap(folder / "features.f16", np.float16, "r").reshape(-1, MELS)
 
     def features(self, clip: Clip) -> NDArray[np.float32]:
         """Log-mel of a clip, float32[frames, 80]."""
-        return self._features[clip.first_frame : clip.first_frame + clip.frames].astype(np.float32)
+        return self.frames(clip.first_frame, clip.frames)
+
+    def frames(self, first: int, count: int) -> NDArray[np.float32]:
+        """Log-mel frames by their place in the folder, float32[count, 80]."""
+        return self._features[first : first + count].astype(np.float32)
 
     def select(self, split: str, kind: str | None = None) -> Iterator[Clip]:
         """Clips of a split, optionally of one kind."""

@@ -13,11 +13,17 @@ from recitation.lexicon import Lexicon, recited
 from recitation.mushaf import Reference
 from recitation.training.augment import SILENCE, Strength, augment, nothing
 from recitation.training.corpus import Clip, Corpus
+from recitation.training.pieces import Splicer
 
 Floats = NDArray[np.float32]
 
 NOTHING_SHARE = 0.03
 """Share of clips in which nobody recites: silence, noise or music, to which the answer is no phone at all."""
+SPLICE_SHARE = 0.25
+"""Share of ayat whose words are replaced by others of the same voice in any order."""
+
+SPLICED_FRAMES = 1200
+"""Log-mel frames after which no word is added to a splice."""
 
 Targets = tuple[tuple[int, ...], ...]
 """Unit sequences a clip may follow; the likelier one counts (a word may end joined or stopped)."""
@@ -107,6 +113,7 @@ class Sampler:
     strength: Strength
     random: np.random.Generator
     longest_s: float = 16.0
+    splicer: Splicer | None = None
     pool: int = 400
     _ready: list[list[Example]] = field(default_factory=list)
 
@@ -139,7 +146,16 @@ class Sampler:
                 arrays.append(augment(nothing(min(example.clip.frames, 600), self.random), self.random, self.strength))
                 targets.append(((),))
                 continue
-            array = surrounded(example.corpus.features(example.clip), self.random)
-            arrays.append(augment(array, self.random, self.strength))
-            targets.append(example.targets)
+            array, readings = self._said(example)
+            arrays.append(augment(surrounded(array, self.random), self.random, self.strength))
+            targets.append(readings)
         return collate(arrays, targets)
+
+    def _said(self, example: Example) -> tuple[Floats, Targets]:
+        """The clip of an example, or one as long spliced from words of the same voice."""
+        clip = example.clip
+        splicer = self.splicer
+        if splicer and clip.kind == "ayah" and splicer.has(clip.voice) and self.random.random() < SPLICE_SHARE:
+            array, units = splicer.splice(clip.voice, min(clip.frames, SPLICED_FRAMES), self.random)
+            return array, (units,)
+        return example.corpus.features(clip), example.targets

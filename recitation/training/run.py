@@ -23,6 +23,7 @@ from recitation.lexicon import default_lexicon
 from recitation.training.augment import LIGHT, MEDIUM, Strength
 from recitation.training.corpus import Corpus, prepare
 from recitation.training.data import Example, Sampler, examples_of
+from recitation.training.pieces import Splicer
 from recitation.training.trainer import Trainer, phone_error_rate
 
 
@@ -111,6 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check-minutes", type=float, default=6.0, help="CPU minutes between checks on dev")
     parser.add_argument("--width", type=int, default=EncoderConfig().width, help="channels of the encoder")
     parser.add_argument("--blocks", type=int, default=EncoderConfig().blocks, help="blocks of the encoder")
+    parser.add_argument("--dropout", type=float, default=EncoderConfig().dropout, help="0 where much is left to learn")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -138,7 +140,8 @@ def run(arguments: argparse.Namespace) -> int:
     sources = corpora(arguments.recordings, out)
     examples = merged([examples_of(corpus, lexicon, "train") for corpus in sources])
     dev = development_set([e for corpus in sources for e in examples_of(corpus, lexicon, "dev")], 40)
-    config = EncoderConfig(width=arguments.width, blocks=arguments.blocks)
+    splicer = Splicer(sources)
+    config = EncoderConfig(width=arguments.width, blocks=arguments.blocks, dropout=arguments.dropout)
     trainer = Trainer(out, arguments.hours, arguments.peak, arguments.seed, arguments.device, config)
     if (out / "checkpoint.pt").exists():
         trainer.resume(out / "checkpoint.pt")
@@ -152,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
                 continue
             sampler = Sampler(
                 examples, voice_weights(examples, stage.words), arguments.batch_seconds, stage.strength,
-                trainer.random, stage.longest_s,
+                trainer.random, stage.longest_s, splicer,
             )  # fmt: skip
             _train_stage(trainer, sampler, min(stage.until, arguments.hours), dev, arguments.check_minutes, log, bar)
     return 0
