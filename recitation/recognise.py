@@ -7,13 +7,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from recitation.acoustics.engine import LOOKAHEADS_MS, OnnxEngine
+from recitation.acoustics.engine import LOOKAHEADS_MS
+from recitation.acoustics.engines import add_engine_arguments, engine_of
 from recitation.audio import AudioError, read_audio
 from recitation.features import SAMPLE_RATE
 from recitation.phones import UNITS, to_script
 from recitation.pipeline import recognise
-
-ENGINES = ("onnx",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,12 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", type=Path, nargs="+", help="recordings in any format FFmpeg reads")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file on standard output")
     parser.add_argument("--lookahead-ms", type=int, default=80, choices=LOOKAHEADS_MS, help="default 80")
-    parser.add_argument("--engine", default="onnx", choices=ENGINES)
+    add_engine_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was heard, a line a file; a file that cannot be read is named on standard error and exits 2."""
-    engine = OnnxEngine(lookahead_ms=arguments.lookahead_ms)
+    """Print what was heard, a line a file; a file that cannot be read is named on standard error and exits 2.
+
+    Raises ModelError.
+    """
+    engine = engine_of(arguments, arguments.lookahead_ms)
     status = 0
     for path in tqdm(arguments.files, unit="file", disable=True if len(arguments.files) == 1 else None):
         try:

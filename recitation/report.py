@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from recitation.acoustics.engine import Engine, OnnxEngine
+from recitation.acoustics.engine import Engine
+from recitation.acoustics.engines import add_engine_arguments, engine_of
 from recitation.audio import read_audio
 from recitation.events import PhoneVerdict, Status, Summary, Update
 from recitation.features import SAMPLE_RATE
@@ -129,12 +130,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verses", required=True, help="what was recited: 1:1-7, 112, 2:255, 2:255:3")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("--offline", action="store_true", help="decide with the whole recording at hand")
+    add_engine_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the judgement of a file.  Raises AudioError, AddressError, ModelError."""
     place = passage(arguments.verses)
-    summary = score(OnnxEngine(), read_audio(arguments.file), arguments.verses, offline=arguments.offline)
+    pcm = read_audio(arguments.file)
+    summary = score(engine_of(arguments, lookahead_ms=0), pcm, arguments.verses, offline=arguments.offline)
     if arguments.json:
         print(
             json.dumps(

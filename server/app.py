@@ -14,7 +14,8 @@ import numpy as np
 from aiohttp import web
 
 from recitation.acoustics.batching import Batcher
-from recitation.acoustics.engine import DEFAULT_MODEL, Engine, OnnxEngine
+from recitation.acoustics.engine import Engine
+from recitation.acoustics.engines import open_engine
 from recitation.features import FRAME_SAMPLES, MELS
 from recitation.lexicon import Lexicon, default_lexicon
 from recitation.mushaf import parse_reference
@@ -22,7 +23,7 @@ from recitation.pipeline import Session, hear_voices, passage
 from recitation.vad import SileroVad
 from server.api import Api, Passages
 from server.auth import Tokens
-from server.config import Config, ConfigError
+from server.config import Config
 from server.live import Encoder, Hear, Line, Live
 from server.metrics import CONTENT_TYPE, Metrics
 from server.problems import problem, report
@@ -82,10 +83,15 @@ class Ear:
 
 
 def load_ear(config: Config) -> Ear:
-    """The engine that `config` names, with the bundled model or its own. Raises ModelError, ConfigError."""
-    if config.engine != "onnx":
-        raise ConfigError(f"there is no engine {config.engine!r}; there is onnx")
-    return ear_of(OnnxEngine(config.model or DEFAULT_MODEL, config.lookahead_ms), config.capacity)
+    """The engine that `config` names, with room for its sessions. Raises ModelError."""
+    engine = open_engine(
+        config.engine,
+        model=config.model,
+        lookahead_ms=config.lookahead_ms,
+        device=config.device,
+        memory_limit_mb=config.memory_limit_mb,
+    )
+    return ear_of(engine, config.capacity)
 
 
 def ear_of(engine: Engine, capacity: int) -> Ear:

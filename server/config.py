@@ -72,6 +72,10 @@ class Config:
     lookahead_ms: int = 0
     model: Path | None = None
     """Acoustic model in place of the bundled one."""
+    device: str | None = None
+    """Where an engine on PyTorch runs."""
+    memory_limit_mb: float | None = None
+    """Most that the engine torch may take."""
 
     connect_deadline_s: float = 10.0
     """From the answer until the connection stands. aioice itself waits for ever (aioice 0.11)."""

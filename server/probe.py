@@ -128,11 +128,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def expected_units(pcm: Pcm, verses: str) -> list[Unit]:
     """Phones of the passage in the order recited, with their acoustic ends. Raises AddressError, ModelError."""
-    from recitation.acoustics.engine import OnnxEngine
+    from recitation.acoustics.engines import open_engine
     from recitation.pipeline import align_offline, passage
 
     place = passage(str(parse_reference(verses)))
-    return [Unit(at, index, end) for at, index, _, end in align_offline(OnnxEngine(), pcm, place)]
+    return [Unit(at, index, end) for at, index, _, end in align_offline(open_engine(), pcm, place)]
 
 
 async def _recite(arguments: argparse.Namespace, recording: Recording) -> list[Heard]:

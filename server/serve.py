@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from recitation.acoustics.engines import add_engine_arguments
 from server.app import serve
 from server.config import STATIC, Config, IceServer, read_tokens
 
@@ -44,11 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     how = parser.add_argument_group("how")
     how.add_argument("--capacity", type=int, default=default["capacity"].default, help="sessions at once (16)")
-    how.add_argument("--engine", default="onnx", choices=("onnx",), help="what runs the acoustic model (onnx)")
     how.add_argument("--lookahead-ms", type=int, default=0, choices=(0, 80, 240), help="look-ahead of the model (0)")
-    how.add_argument("--model", type=Path, metavar="FILE", help="acoustic model in place of the bundled one")
     how.add_argument("--static", type=Path, default=STATIC, metavar="DIR", help="files of the page")
     how.add_argument("--verbose", action="store_true", help="log sessions to standard error")
+    add_engine_arguments(parser)
 
 
 def config_of(arguments: argparse.Namespace) -> Config:
@@ -71,6 +71,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         engine=arguments.engine,
         lookahead_ms=arguments.lookahead_ms,
         model=arguments.model,
+        device=arguments.device,
+        memory_limit_mb=arguments.memory_limit_mb,
     )
 
 

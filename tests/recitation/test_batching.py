@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recitation.acoustics.batching import BUCKETS, Batcher, Full
+from recitation.acoustics.batching import Batcher, Full
 from recitation.acoustics.engine import OnnxEngine
+from recitation.acoustics.slots import LARGEST_BATCH
 from recitation.features import MELS
 
 
@@ -109,14 +110,14 @@ def test_a_slot_is_fresh_for_the_next_session(small: OnnxEngine) -> None:
     np.testing.assert_array_equal(batcher.step([(second, hop(2, 0))])[0], alone(small, 2, 1)[0])
 
 
-def test_more_than_the_largest_bucket(small: OnnxEngine) -> None:
-    count = BUCKETS[-1] + 3
+def test_more_than_the_largest_batch(small: OnnxEngine) -> None:
+    count = LARGEST_BATCH + 3
     batcher = Batcher(small, count)
     slots = [batcher.join() for _ in range(count)]
     for number in range(2):
         answers = batcher.step([(slot, hop(slot, number)) for slot in slots])
     assert len(answers) == count
-    for slot in (0, BUCKETS[-1] - 1, BUCKETS[-1], count - 1):
+    for slot in (0, LARGEST_BATCH - 1, LARGEST_BATCH, count - 1):
         np.testing.assert_allclose(answers[slots.index(slot)], alone(small, slot, 2)[1], atol=1e-5)
 
 
