@@ -15,6 +15,7 @@ from recitation.acoustics.engine import Engine
 from recitation.acoustics.engines import add_engine_arguments, engine_of
 from recitation.audio import read_audio
 from recitation.events import PhoneVerdict, Status, Summary, Update
+from recitation.explain import explain
 from recitation.features import SAMPLE_RATE
 from recitation.pipeline import Session, passage, recite
 from recitation.tracker import FRAME_SAMPLES, LAG_FRAMES
@@ -67,22 +68,21 @@ def slips_of(summary: Summary) -> Iterator[dict[str, Any]]:
         for phone in word.phones:
             if phone.heard is None:
                 continue
-            heard = phone.heard or "∅"
+            slip = explain(phone.unit, phone.heard)
             yield {
                 "kind": "letter",
-                "rule": "omission" if not phone.heard else "substitution",
+                "rule": slip.kind.value,
                 "at": word.at,
                 "letters": list(phone.letters),
                 "severity": "advice",
                 "expected": phone.unit,
                 "measured": phone.heard,
+                "traits": list(slip.traits),
                 "confidence": round(1 - phone.p, 3),
                 "start": _seconds(phone.start),
                 "end": _seconds(phone.end),
-                "text": {
-                    "ar": f"المتوقع «{phone.unit}» والمسموع «{heard}»",
-                    "en": f"expected {phone.unit}, heard {heard}",
-                },
+                "text": {"ar": slip.what.ar, "en": slip.what.en},
+                "fix": {"ar": slip.fix.ar, "en": slip.fix.en},
             }
 
 
