@@ -93,3 +93,22 @@ def test_stages() -> None:
     assert all(ms >= 0 for ms in report["stages"].values())
     assert report["stages"]["encoder@50"] < report["stages"]["encoder@1"]
     assert report["score_s"] > 0
+
+
+def test_accuracy_says_what_is_wrong(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text('{"file": "gone.opus", "verses": ["1:1"]}\n')
+    for options in ((str(manifest), "--processes", "1"), (str(tmp_path / "none.jsonl"),), ()):
+        done = _run("accuracy", *options)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].startswith(("gone.opus", str(tmp_path), "[Errno 2]", "accuracy: error:"))
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.perf
+def test_accuracy(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    report = json.loads(_run("accuracy", "--made", "--rounds", "1", "--report", str(page), "--json").stdout)
+    assert list(report["groups"]) == ["made"]
+    assert report["groups"]["made"]["per_ci"][0] < 0.4
+    assert page.read_text().count("<svg") >= 5
