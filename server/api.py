@@ -12,8 +12,10 @@ from aiohttp import web
 from cachetools import LRUCache
 from msgspec import Meta
 
+from recitation.explain import explain
 from recitation.lexicon import Form, Lexicon, Word, recited
 from recitation.mushaf import AYAT_PER_SURAH, SURAH_NAMES, AddressError, Reference, parse_reference
+from recitation.phones import INDEX
 from server.config import ConfigError
 from server.problems import problem
 
@@ -63,6 +65,22 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
     voice: str = ""
 
 
+class InWords(msgspec.Struct, frozen=True):
+    """A sentence in both languages of the page."""
+
+    ar: str
+    en: str
+
+
+class Slip(msgspec.Struct, frozen=True):
+    """What it means that one unit was heard for another."""
+
+    rule: Annotated[str, Meta(description="recitation.explain.SlipClass")]
+    traits: tuple[str, ...]
+    what: InWords
+    fix: InWords
+
+
 class Passages:
     """Passages of the lexicon as JSON by address, the recent ones kept. Used from several threads."""
 
@@ -106,6 +124,7 @@ class Api:
         yield web.get("/api/surahs", self.surahs)
         yield web.get("/api/verses", self.verses)
         yield web.get("/api/samples", self.samples)
+        yield web.get("/api/slip", self.slip)
 
     async def surahs(self, request: web.Request) -> web.Response:
         """All surahs."""
@@ -123,6 +142,20 @@ class Api:
             return _json(await asyncio.to_thread(self._passages.json, ref))
         except AddressError as error:
             raise problem(web.HTTPBadRequest, str(error)) from error
+
+    async def slip(self, request: web.Request) -> web.Response:
+        """What the slip `expected` → `heard` is (nothing heard: an empty one), and how to mend it."""
+        expected, heard = request.query.get("expected", ""), request.query.get("heard", "")
+        if expected not in INDEX or heard not in INDEX:
+            raise problem(web.HTTPBadRequest, f"units are those of recitation.phones, not {expected!r} and {heard!r}")
+        try:
+            slip = explain(expected, heard)
+        except ValueError as error:
+            raise problem(web.HTTPBadRequest, str(error)) from error
+        told = Slip(slip.kind, slip.traits, InWords(slip.what.ar, slip.what.en), InWords(slip.fix.ar, slip.fix.en))
+        response = _json(msgspec.json.encode(told))
+        response.headers["Cache-Control"] = "max-age=86400"
+        return response
 
 
 def read_samples(static: Path) -> list[Sample]:

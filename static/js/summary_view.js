@@ -14,6 +14,7 @@ import { duration, language, number, t } from "./i18n.js";
 import { isSilence, nameOf, signOf } from "./letters.js";
 import { describe } from "./mushaf_view.js";
 import { splitAddress } from "./passage.js";
+import { slipOf } from "./slip.js";
 
 const COUNTED = /** @type {const} */ (["accepted", "questioned", "wrong", "unclear"]);
 
@@ -106,12 +107,29 @@ export function wordCard(word, follow, deeds) {
 /** @param {WordState} word @returns {HTMLElement[]} */
 function reasons(word) {
   const found = doubts(word);
-  if (found.length) return found.map((phone) => contrast(phone.unit, phone.heard));
+  if (found.length) return found.flatMap((phone) => [contrast(phone.unit, phone.heard), ...advice(phone)]);
   /** @type {Record<string, string>} */
   const plain = { accepted: "word_accepted", unclear: "word_unclear", omitted: "word_omitted" };
   if (word.verdict === null) return [];
   const text = word.mended ? t("mended") : t(plain[word.verdict] ?? "word_doubt");
   return [part("reason", text, "p")];
+}
+
+/**
+ * Where the letter comes from and how to mend it; filled in when the server has said it.
+ * @param {import("./follow.js").PhoneHeard} phone @returns {HTMLElement[]}
+ */
+function advice({ unit, heard }) {
+  if (heard === null) return [];
+  const box = part("advice");
+  box.hidden = true;
+  const lang = language();
+  void slipOf(unit, isSilence(heard) ? "" : heard).then((slip) => {
+    if (slip === null) return;
+    box.append(part("advice-what", slip.what[lang], "p"), part("advice-fix", slip.fix[lang], "p"));
+    box.hidden = false;
+  });
+  return [box];
 }
 
 /** Expected beside heard, as letters and as names.  @param {string} unit @param {string|null} heard */

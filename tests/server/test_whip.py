@@ -314,6 +314,11 @@ async def test_the_api(start_server: StartServer, http: aiohttp.ClientSession) -
     )
     longest = await (await http.get(f"{running.url}api/verses?ref=2")).json()
     assert len(longest["words"]) > 6000
+    slip = await (await http.get(f"{running.url}api/slip", params={"expected": "ص", "heard": "س"})).json()
+    assert slip["rule"] == "substitution" and slip["traits"] == ["itbaq", "istila"]
+    assert "ṣād was expected" in slip["what"]["en"] and "الحنك" in slip["fix"]["ar"]
+    for pair in ({"expected": "ص", "heard": "ص"}, {"expected": "", "heard": "س"}, {"expected": "x", "heard": ""}, {}):
+        assert (await http.get(f"{running.url}api/slip", params=pair)).status == 400
     samples = await (await http.get(f"{running.url}api/samples")).json()
     assert {"verses", "url"} <= set(samples[0])
 
