@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 520, 340
-LEFT, RIGHT, TOP, BOTTOM = 58, 18, 54, 50
+LEFT, RIGHT, TOP, BOTTOM = 58, 26, 54, 50
 LEGEND = 18
 """Height of the row of names above the plot."""
 MARKS = 6
@@ -135,7 +135,7 @@ def legend(names: Sequence[str]) -> str:
     parts, x = [], float(LEFT)
     for number, name in enumerate(names):
         parts += [mark(x + 5, LEGEND, number), text(x + 15, LEGEND + 4, name, "name")]
-        x += 36 + 6.9 * len(name)
+        x += 40 + 6.4 * len(name)
     return "".join(parts)
 
 

@@ -27,6 +27,9 @@ Groups = dict[str, dict[str, Any]]
 FEWEST_ALARMS = 0.001
 """Left edge of the ROC: a false alarm in a thousand phones."""
 
+FEWEST_PHONES = 20
+"""In a bin of probability worth showing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plot:
@@ -112,6 +115,7 @@ def _reliability(tested: Groups) -> Plot:
         points = [
             Point(p, right, note=f"{name}: {count} phones given {percent(p)}, {percent(right)} right")
             for p, right, count in row["reliability"]
+            if count >= FEWEST_PHONES
         ]
         series.append(Series(name, points, points))
     ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
