@@ -39,7 +39,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PhoneVerdict(msgspec.Struct, frozen=True, array_like=True):
-    """A phone, confirmed once and never revised."""
+    """A phone, confirmed once for each time it is recited and never revised."""
 
     at: str
     index: int
@@ -55,7 +55,11 @@ class PhoneVerdict(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WordVerdict(msgspec.Struct, frozen=True, array_like=True):
-    """A word, confirmed once and never revised."""
+    """A word, confirmed once for each time it is recited.
+
+    A later verdict can mend an earlier one and never spoils it: a word recited again that gains nothing by it, because
+    it was accepted before or is unclear now, is ``repeated``.
+    """
 
     at: str
     start: int

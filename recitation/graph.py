@@ -62,6 +62,12 @@ class Graph:
     """bool[nodes]: the node is the last of its word's form."""
     exits: tuple[int, ...]
     """Nodes that end the passage."""
+    starts: NDArray[np.int32]
+    """Nodes that begin a form of a word, in order; the preamble's are not among them."""
+    state_words: NDArray[np.int32]
+    """int32[S]: index of the word a state belongs to, a blank to the word of the node after it; -1 in the preamble."""
+    between_ayat: NDArray[np.bool_]
+    """bool[S]: the blanks before an ayah, and the final one."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -167,6 +173,12 @@ def _add_forms(
     return joined_ends, stopped_ends
 
 
+def _begins(builder: _Builder, n: int) -> bool:
+    """Whether a form of a word of the passage begins with a node."""
+    word = builder.nodes[n].word
+    return word >= 0 and any(source < 0 or builder.nodes[source].word != word for source, _ in builder.before[n])
+
+
 def _compile(words: tuple[Word, ...], builder: _Builder, exits: tuple[int, ...]) -> Graph:
     nodes = builder.nodes
     size = 2 * len(nodes) + 1
@@ -212,8 +224,16 @@ def _compile(words: tuple[Word, ...], builder: _Builder, exits: tuple[int, ...])
             if source >= 0 and nodes[source].word != node.word:
                 ends[source] = True
     ends[list(exits)] = True
+    between_ayat = np.zeros(size, np.bool_)
+    between_ayat[-1] = True
+    starts = [n for n in range(len(nodes)) if _begins(builder, n)]
+    for n in starts:
+        word = nodes[n].word
+        between_ayat[2 * n] = word == 0 or words[word - 1].ayah != words[word].ayah
+    state_words = np.array([*(node.word for node in nodes for _ in range(2)), len(words) - 1], np.int32)
     return Graph(
         words, tuple(nodes), labels, predecessors, costs,
         np.array([e for e, _ in entries], np.int32), np.array([c for _, c in entries], np.float32),
         tuple(tuple(source for source, _ in arcs if source >= 0) for arcs in builder.before), ends, exits,
+        np.array(starts, np.int32), state_words, between_ayat,
     )  # fmt: skip

@@ -32,7 +32,7 @@ from recitation.graph import Graph, build_graph
 from recitation.lexicon import Word, default_lexicon
 from recitation.mushaf import Reference, parse_reference
 from recitation.phones import BLANK
-from recitation.tracker import FRAME_SAMPLES, LAG_FRAMES, Segment, Tracker
+from recitation.tracker import FRAME_SAMPLES, LAG_FRAMES, LOST_COST, Segment, Tracker
 from recitation.vad import SileroVad, VadSession
 
 Floats = NDArray[np.float32]
@@ -53,10 +53,12 @@ DOUBT_MEMORY = 0.04
 """Weight of the newest phone in the running share of doubtful phones: a memory of some 25 phones."""
 UNTRUSTED = 0.12
 """With more than this share of doubtful phones the ear does not understand this voice: no word is questioned."""
-STRANGE, LOST = 0.9, 1.4
+STRANGE, LOST = 0.9, LOST_COST
 """Cost of the passage over free recognition, nats a spoken frame, at which following is unclear or lost."""
 VOICED_SHARE = 0.2
 """A word with less voice in it than this was not said: noise can look like phones."""
+OMITTED_WORDS = 40
+"""Words passed over in one go beyond this number were not left out by mistake."""
 CONCEALED_LIMIT = 0.3
 """A word with a larger share of concealed audio gets no verdict."""
 
@@ -86,6 +88,7 @@ class _OpenWord:
     """Phones of the word being recited."""
 
     word: int
+    attempt: int
     shift: int
     phones: list[PhoneVerdict]
     unjudged: bool = False
@@ -136,6 +139,8 @@ class Session:
         self._heard_frames = 0
         self._previous: Segment | None = None
         self._open: _OpenWord | None = None
+        self._finished = (-1, 0)
+        self._passed_over = range(0)
         self._doubt = 0.0
         self._verdicts: dict[int, WordVerdict] = {}
         self._phones: dict[int, tuple[PhoneVerdict, ...]] = {}
@@ -217,9 +222,9 @@ class Session:
         words: list[WordVerdict] = []
         self._settle()
         for segment in segments:
-            verdict, word = self._judge(segment)
-            phones += [verdict] if verdict else []
-            words += [word] if word else []
+            phone, finished = self._judge(segment)
+            phones += [phone] if phone else []
+            words += finished
         return Update(
             sample=self._heard_frames * FRAME_SAMPLES,
             cursor=self._cursor(),
@@ -255,14 +260,15 @@ class Session:
         at = self.passage.words[place.word].at
         return Cursor(at, place.index + shift, self._tracker.cursor_frame * FRAME_SAMPLES)
 
-    def _judge(self, segment: Segment) -> tuple[PhoneVerdict | None, WordVerdict | None]:
+    def _judge(self, segment: Segment) -> tuple[PhoneVerdict | None, list[WordVerdict]]:
         graph = self.passage.graph
         node = graph.nodes[segment.node]
         previous, self._previous = self._previous, segment
         if node.word < 0:
-            return None, None
-        if self._open is None or self._open.word != node.word:
-            self._open = _OpenWord(node.word, max(0, -node.index), [])
+            return None, []
+        if self._open is None or (self._open.word, self._open.attempt) != (node.word, segment.attempt):
+            self._begin_word(segment, previous)
+            self._open = _OpenWord(node.word, segment.attempt, max(0, -node.index), [])
         word = self._open
         start, end = segment.start * FRAME_SAMPLES, segment.end * FRAME_SAMPLES
         if self.state in (Following.LOST, Following.UNCLEAR) or self._was_concealed(start, end):
@@ -274,9 +280,25 @@ class Session:
             start, end, round(p, 4), heard, node.phone.letters,
         )  # fmt: skip
         word.phones.append(verdict)
-        goes_on = segment.following is not None and graph.nodes[segment.following].word == node.word
-        finished = self._finish_word(word, segment) if graph.ends[segment.node] and not goes_on else None
-        return verdict, finished
+        if not graph.ends[segment.node] or self._goes_on(segment):
+            return verdict, []
+        return verdict, self._finish_word(word, segment)
+
+    def _begin_word(self, segment: Segment, previous: Segment | None) -> None:
+        """Where an attempt begins, note the words that were passed over to get there."""
+        if previous is None or previous.attempt == segment.attempt:
+            return
+        nodes = self.passage.graph.nodes
+        self._passed_over = range(nodes[previous.node].word + 1, nodes[segment.node].word)
+        if self.state is Following.DONE:
+            self.state = Following.FOLLOWING
+
+    def _goes_on(self, segment: Segment) -> bool:
+        """Whether the next phone is of the same word."""
+        nodes = self.passage.graph.nodes
+        if segment.following is None or segment.breaks_off:
+            return False
+        return nodes[segment.following].word == nodes[segment.node].word
 
     def _was_concealed(self, start: int, end: int) -> bool:
         return self._concealed.concealed_fraction(start, max(end, start + 1)) > CONCEALED_LIMIT
@@ -306,9 +328,25 @@ class Session:
         core = slice(max(0, segment.start - first - 1), max(1, min(segment.end, segment.start + 12) - first))
         return View(window, before, after, core)
 
-    def _finish_word(self, word: _OpenWord, segment: Segment) -> WordVerdict | None:
-        if word.word in self._verdicts:
-            return None
+    def _finish_word(self, word: _OpenWord, segment: Segment) -> list[WordVerdict]:
+        """The verdict on a word that is over, and on words that were left out before it."""
+        if self._finished == (word.word, word.attempt):
+            return []
+        self._finished = (word.word, word.attempt)
+        verdict = self._verdict_on(word, segment)
+        verdicts = []
+        if verdict.status is Status.ACCEPTED:
+            verdicts, self._passed_over = self._omitted(verdict.start), range(0)
+        if self._takes(word.word, verdict.status):
+            self._verdicts[word.word], self._phones[word.word] = verdict, tuple(word.phones)
+            verdicts.append(verdict)
+        elif word.attempt:
+            verdicts.append(WordVerdict(verdict.at, verdict.start, verdict.end, verdict.score, Status.REPEATED))
+        if word.word == len(self.passage.words) - 1:
+            self.state = Following.DONE
+        return verdicts
+
+    def _verdict_on(self, word: _OpenWord, segment: Segment) -> WordVerdict:
         start, end = word.phones[0].start, segment.end * FRAME_SAMPLES
         chances = np.array([max(v.p, 1e-4) for v in word.phones])
         doubtful = chances < DOUBTFUL
@@ -317,14 +355,26 @@ class Session:
             status = Status.UNCLEAR
         elif doubtful.any():
             status = Status.QUESTIONED if self._doubt <= UNTRUSTED else Status.UNCLEAR
-        verdict = WordVerdict(
-            self.passage.words[word.word].at, start, end, round(float(np.exp(np.log(chances).mean())), 4), status
-        )
-        self._verdicts[word.word] = verdict
-        self._phones[word.word] = tuple(word.phones)
-        if word.word == len(self.passage.words) - 1:
-            self.state = Following.DONE
-        return verdict
+        score = round(float(np.exp(np.log(chances).mean())), 4)
+        return WordVerdict(self.passage.words[word.word].at, start, end, score, status)
+
+    def _takes(self, word: int, status: Status) -> bool:
+        """Whether a word's new verdict counts: a later attempt can mend a verdict, never spoil one."""
+        before = self._verdicts.get(word)
+        if before is None or before.status in (Status.UNCLEAR, Status.OMITTED):
+            return True
+        return before.status is not Status.ACCEPTED and status is not Status.UNCLEAR
+
+    def _omitted(self, sample: int) -> list[WordVerdict]:
+        """Words passed over and never recited, now that a word after them has been heard well; far ones were not
+        meant to be recited."""
+        if len(self._passed_over) > OMITTED_WORDS:
+            return []
+        missing = [n for n in self._passed_over if n not in self._verdicts]
+        for n in missing:
+            self._verdicts[n] = WordVerdict(self.passage.words[n].at, sample, sample, 0.0, Status.OMITTED)
+            self._phones[n] = ()
+        return [self._verdicts[n] for n in missing]
 
     def finish(self, engine_step: Callable[[Floats], Floats]) -> Update:
         """The recording is over: hear the last incomplete hop and close every phone.

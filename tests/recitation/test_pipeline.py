@@ -101,30 +101,39 @@ def order(verses: str) -> dict[str, int]:
 
 
 def assert_orderly(recited: Recited, verses: str, samples: int) -> None:
-    """Words come once and in order; phones come once, in order, inside their words; all lie within the audio."""
+    """Words come once and in order; phones come once, in order, inside their words."""
     places = order(verses)
     words = [places[word.at] for word in recited.words]
     assert words == sorted(set(words))
     phones = [(places[phone.at], phone.index) for phone in recited.phones]
     assert len(phones) == len(set(phones))
     assert [word for word, _ in phones] == sorted(word for word, _ in phones)
+    assert_sound(recited, verses, samples)
+
+
+def assert_sound(recited: Recited, verses: str, samples: int) -> None:
+    """All lies within the audio, nothing accepted is taken back, and the summary says what the updates said."""
     end = samples + HOP_SAMPLES
     for verdict in (*recited.words, *recited.phones):
         assert 0 <= verdict.start <= verdict.end <= end
+    places = order(verses)
     for phone in recited.phones:
         text = passage(verses).words[places[phone.at]].text
         assert phone.unit in UNITS
         assert 0 <= phone.p <= 1
         assert 0 <= phone.letters[0] <= phone.letters[1] < len(text)
-    # The summary says what the updates said.
-    said = {word.at: word for word in recited.words}
+    said: dict[str, WordVerdict] = {}
+    for word in recited.words:
+        before = said.get(word.at)
+        if word.status is Status.REPEATED:
+            assert before is not None
+            continue
+        assert before is None or before.status is not Status.ACCEPTED
+        said[word.at] = word
     for report in recited.summary.words:
         if report.start is not None:
-            assert (report.start, report.end, report.status) == (
-                said[report.at].start,
-                said[report.at].end,
-                said[report.at].status,
-            )
+            verdict = said[report.at]
+            assert (report.start, report.end, report.status) == (verdict.start, verdict.end, verdict.status)
         else:
             assert report.at not in said
 
@@ -275,7 +284,7 @@ def test_silence_is_not_speech(listen: Callable[..., Recited]) -> None:
 
 def test_music_is_orderly_and_hardly_accepted(listen: Callable[..., Recited], chords: Pcm) -> None:
     recited = listen(chords, "1:1-7")
-    assert_orderly(recited, "1:1-7", len(chords))
+    assert_sound(recited, "1:1-7", len(chords))
     assert recited.count(Status.ACCEPTED) == 0
 
 
@@ -309,9 +318,45 @@ def test_poor_sound_is_followed_in_order(
 def test_another_surah_is_not_accepted_wholesale(listen: Callable[..., Recited], fatihah: MadeRecitation) -> None:
     for verses in ("112", "2:1-5"):
         recited = listen(fatihah.pcm, verses)
-        assert_orderly(recited, verses, len(fatihah.pcm))
+        assert_sound(recited, verses, len(fatihah.pcm))
         assert recited.count(Status.ACCEPTED) <= 0.25 * 29
         assert {Following.UNCLEAR, Following.LOST} & recited.states
+
+
+@pytest.fixture(scope="module")
+def gone_back(make: Callable[..., MadeRecitation]) -> MadeRecitation:
+    """1:1-7; after 1:5:2 a pause, and on from three words before."""
+    return make("1:1-7", errors=("back:1:5:2=3",))
+
+
+def test_going_back_is_followed_and_spoils_nothing(listen: Callable[..., Recited], gone_back: MadeRecitation) -> None:
+    recited = listen(gone_back.pcm, "1:1-7")
+    assert_sound(recited, "1:1-7", len(gone_back.pcm))
+    back = gone_back.errors[0]
+    again = {word.at for word in recited.words if word.start > back.start - 8_000} & set(back.spoken.split())
+    assert len(again) >= 2
+    cursors = {
+        update.cursor.at for update in recited.updates if update.cursor and 0 < update.sample - back.end < 16_000
+    }
+    assert cursors & {*back.spoken.split(), "1:5:3", "1:5:4"}
+    assert recited.count(Status.OMITTED) == 0
+    assert Following.DONE in recited.states
+
+
+def test_words_left_out_are_omitted_and_mended_when_said(
+    listen: Callable[..., Recited], fatihah: MadeRecitation
+) -> None:
+    first, after, following = (min(p.start for p in fatihah.phones if p.at == at) for at in ("1:3:1", "1:5:1", "1:6:1"))
+    left_out = np.concatenate([fatihah.pcm[:first], fatihah.pcm[after:]])
+    recited = listen(left_out, "1:1-7")
+    assert_sound(recited, "1:1-7", len(left_out))
+    gone = {word.at for word in recited.words if word.status is Status.OMITTED}
+    assert gone
+    assert {at.rpartition(":")[0] for at in gone} <= {"1:3", "1:4"}
+    mending = np.concatenate([fatihah.pcm[:first], fatihah.pcm[after:following], fatihah.pcm[first:]])
+    mended = listen(mending, "1:1-7")
+    assert_sound(mended, "1:1-7", len(mending))
+    assert mended.count(Status.OMITTED) < len(gone)
 
 
 def test_concealed_audio_gives_no_verdict(listen: Callable[..., Recited], ikhlas: MadeRecitation) -> None:
@@ -381,7 +426,7 @@ def test_real_recitation_of_another_text_is_not(
 ) -> None:
     for (verses, pcm), other in zip(real_clips, ("1:1-7", "112", "2:255", "93"), strict=True):
         recited = listen(pcm, other)
-        assert_orderly(recited, other, len(pcm))
+        assert_sound(recited, other, len(pcm))
         assert recited.count(Status.ACCEPTED) <= 0.34 * len(passage(verses).words)
 
 
