@@ -1,6 +1,6 @@
 """The acoustic model in PyTorch, for accelerators: states stay on the device, one CUDA graph a batch size.
 
-At these sizes a step is bound by launching kernels, some 1,500 of them, not by what they compute.  On CUDA the whole
+At these sizes a step is bound by launching kernels, some 400 of them, not by what they compute.  On CUDA the whole
 step (fetch the states of the batch, encode, put the next states back) is therefore recorded once for each size in
 ``BUCKETS`` and then replayed in one launch; smaller batches are filled up with a slot that belongs to nobody.
 Weights and states are fp16 there, sums, norms and log-probabilities fp32.  PyTorch's notes on CUDA graphs
@@ -36,7 +36,7 @@ WORKING_COPIES = 4
 block (which the next states are cut from), those joined to be put back, and activations, which are less than one.
 Measured with the bundled model and 64 sessions: 3.1, with look-ahead 240 ms 3.4."""
 CUDA_WORKSPACE_BYTES = 64 << 20
-"""What cuBLAS takes on a stream (32 MiB on Hopper) for the rehearsals' and the captures'."""
+"""What cuBLAS takes on a stream (32 MiB on Hopper), for rehearsals and for captures."""
 MB = 1e6
 
 
@@ -86,11 +86,11 @@ class TorchEngine:
 
     def advance(self, features: Tensor, state: Tensors) -> tuple[Tensor, Tensors]:
         """``Encoder.step`` on the device: features float32[B, hop_frames, 80], log-probabilities float32."""
-        half = self.dtype != torch.float32
+        if self.dtype == torch.float32:
+            return self._encoder.step(features, state)
         # Nothing is cached between steps: a cached copy made during a capture would belong to its graph.
-        with torch.autocast(self.device.type, self.dtype, enabled=half, cache_enabled=False):
-            log_probs, after = self._encoder.step(features, state)
-        return log_probs.float(), after
+        with torch.autocast(self.device.type, self.dtype, cache_enabled=False):
+            return self._encoder.step(features, state)
 
     def make_slots(self, capacity: int) -> "TorchSlots":
         """States of ``capacity`` sessions on the device.  Raises ModelError when they do not fit."""
@@ -137,6 +137,8 @@ class TorchSlots:
         self._graphs: dict[int, Advance] = {}
         if self._cuda:
             self._pool = torch.cuda.graph_pool_handle()
+            # One stream for all: cuBLAS has a workspace for each stream that it was ever called on.
+            self._aside = torch.cuda.Stream(engine.device)  # type: ignore[no-untyped-call]
             # The largest first: the others then find room in what it has left in the pool.
             for size in reversed(BUCKETS[: BUCKETS.index(_bucket(self._nobody)) + 1]):
                 self._graphs[size] = self._capture(size)
@@ -176,14 +178,13 @@ class TorchSlots:
         with torch.inference_mode(), torch.cuda.device(device):
             features = torch.zeros(size, self._engine.hop_frames, MELS, device=device)
             slots = torch.full((size,), self._nobody, device=device)
-            aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-            aside.wait_stream(torch.cuda.current_stream(device))
-            with torch.cuda.stream(aside):
+            self._aside.wait_stream(torch.cuda.current_stream(device))
+            with torch.cuda.stream(self._aside):
                 for _ in range(REHEARSALS):
                     self._advance(features, slots)
-            torch.cuda.current_stream(device).wait_stream(aside)
+            torch.cuda.current_stream(device).wait_stream(self._aside)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, self._pool):
+            with torch.cuda.graph(graph, self._pool, self._aside):
                 log_probs = self._advance(features, slots)
 
         def replay(new_features: Tensor, new_slots: Tensor) -> Tensor:

@@ -1,16 +1,20 @@
 """The PyTorch engine: states in slots on the device, batches filled up with nobody, memory counted beforehand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from recitation.acoustics.batching import Batcher
 from recitation.acoustics.engine import DEFAULT_MODEL, Floats, ModelError
 from recitation.acoustics.slots import SlotEngine
 from recitation.acoustics.torch_engine import BUCKETS, MB, SMALLEST_CPU_BATCH, TorchEngine, TorchSlots
 from recitation.features import FRAMES_PER_HOP, MELS
+from recitation.phones import UNITS
 
 PRECISIONS = ("fp32", "fp16", "bf16")
 
@@ -135,6 +139,34 @@ def test_a_device_that_is_not_there_is_named(device: str, small_model: Path) -> 
 def test_an_unknown_precision_is_refused(small_model: Path) -> None:
     with pytest.raises(ValueError, match="precision is one of fp32, fp16, bf16, not int8"):
         TorchEngine(small_model, device="cpu", precision="int8")
+
+
+class Traced(TorchDispatchMode):
+    """Notes the devices of all that is computed, and what asks a device for a value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.devices: set[str] = set()
+        self.asking: list[str] = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        result = function(*arguments, **(options or {}))
+        self.devices |= {leaf.device.type for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)}
+        if not any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(result)):
+            self.asking.append(str(function))
+        return result
+
+
+def test_a_step_can_be_recorded(small_model: Path) -> None:
+    """A CUDA graph may neither copy between devices nor wait; PyTorch's device without data shows that nothing does."""
+    slots = TorchEngine(small_model, device="meta", precision="fp32").make_slots(9)
+    features, taken = (torch.zeros(shape, device="meta") for shape in ((8, FRAMES_PER_HOP, MELS), (8,)))
+    with torch.no_grad(), Traced() as traced:
+        log_probs = slots._advance(features, taken.long())
+    assert log_probs.shape == (8, FRAMES_PER_HOP // 2, len(UNITS))
+    assert traced.devices == {"meta"} and traced.asking == []
 
 
 @pytest.fixture
