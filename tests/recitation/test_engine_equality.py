@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from recitation.accuracy.clips import at_most, development, load_clips
 from recitation.acoustics.batching import Batcher
 from recitation.acoustics.encoder import Encoder
 from recitation.acoustics.engine import DEFAULT_MODEL, LOOKAHEADS_MS, STEP_MS, Engine, Floats, run_through
 from recitation.acoustics.engines import open_engine
 from recitation.acoustics.export import load_weights
 from recitation.audio import LevelNormaliser, read_audio
+from recitation.evaluate import edit_distance, greedy
 from recitation.features import FRAMES_PER_HOP, MELS, features_of
 
 EXACT = ("onnx", "torch-fp32")
@@ -88,6 +90,20 @@ def test_fewer_bits_move_probabilities_little(name: str, furthest: float, nats: 
     assert 0 < np.abs(np.exp(coarse) - np.exp(fine)).max() < furthest
     assert (np.exp(fine) * (fine - coarse)).sum(axis=-1).mean() < nats
     assert (fine.argmax(axis=-1) == coarse.argmax(axis=-1)).mean() > 0.98
+
+
+@pytest.mark.perf
+@pytest.mark.parametrize("name", ["onnx-int8", "torch-bf16"])
+def test_fewer_bits_hear_the_same_phones_of_people(name: str, recordings: Path) -> None:
+    """Of a few clips of each group: the whole gate is `perf/accuracy --engine NAME`."""
+    said, different = 0, 0
+    for _, pcm in load_clips(at_most(development(recordings), 2)):
+        level = LevelNormaliser()
+        features = features_of(np.concatenate([level.push(pcm), level.flush()]))
+        fine, coarse = (greedy(run_through(opened(engine), features)) for engine in ("onnx", name))
+        said += len(fine)
+        different += edit_distance(fine, coarse)
+    assert said > 100 and different < 0.05 * said, f"{different} of {said}"
 
 
 def alone(engine: Engine, session: int, hops: int) -> list[Floats]:
