@@ -22,11 +22,12 @@ import numpy as np
 from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 
-from recitation.acoustics.engine import Engine, run_through
+from recitation.acoustics.engine import Engine
+from recitation.acoustics.intake import Hops, Intake, hear, intake_of
 from recitation.audio import LevelNormaliser, RingBuffer
 from recitation.events import Cursor, Following, PhoneVerdict, Status, Summary, Update, WordReport, WordVerdict
 from recitation.features import FRAME_SAMPLES as MEL_SAMPLES
-from recitation.features import SAMPLE_RATE, StreamingLogMel, features_of
+from recitation.features import SAMPLE_RATE
 from recitation.gop import View, judge, script_of
 from recitation.graph import Graph, build_graph
 from recitation.lexicon import Word, default_lexicon
@@ -118,7 +119,10 @@ def hear_voices(vad: SileroVad, voices: Sequence[HopVoice]) -> None:
 class Session:
     """See the module's docstring."""
 
-    def __init__(self, passage: Passage, vad: SileroVad, lag_frames: int = LAG_FRAMES, hop_frames: int = 8) -> None:
+    def __init__(
+        self, passage: Passage, vad: SileroVad, lag_frames: int = LAG_FRAMES, intake: Intake | None = None
+    ) -> None:
+        """``intake`` is the encoder's (``intake_of(engine)``); that of the bundled one is 80 ms of log-mels."""
         self.passage = passage
         self.level = LevelNormaliser()
         self.ring = RingBuffer(5.0)
@@ -129,9 +133,7 @@ class Session:
         self._hop_voice: HopVoice | None = None
         self._hop_audio = np.zeros(0, np.float32)
         self._room_db = QUIETEST_DB
-        self._mel = StreamingLogMel()
-        self._hop_frames = hop_frames
-        self._features: deque[Floats] = deque()
+        self._hops = Hops(intake or Intake())
         self._levelled = np.zeros(0, np.float32)
         self._tracker = Tracker(passage.graph, lag_frames)
         self._log_probs: deque[Floats] = deque(maxlen=KEPT_FRAMES + lag_frames)
@@ -157,16 +159,16 @@ class Session:
             return
         self.ring.append(levelled)
         self._levelled = np.concatenate([self._levelled, levelled])
-        self._features.extend(self._mel.push(levelled))
+        self._hops.push(levelled)
 
     @property
     def hops_ready(self) -> int:
         """Encoder hops waiting."""
-        return len(self._features) // self._hop_frames
+        return self._hops.ready
 
     def take_hop(self) -> Floats:
-        """The next hop, float32[hop_frames, 80].  Raises IndexError when none is ready."""
-        return np.stack([self._features.popleft() for _ in range(self._hop_frames)])
+        """The next hop, float32 of the intake's shape.  Raises IndexError when none is ready."""
+        return self._hops.take()
 
     def hop_done(self, log_probs: Floats) -> Update:
         """Take the encoder's answer to the oldest hop taken, float32[hop_frames / 2, units]."""
@@ -187,7 +189,7 @@ class Session:
         Raises IndexError when the audio of no such hop is there.
         """
         if self._hop_voice is None:
-            size = self._hop_frames * MEL_SAMPLES
+            size = self._hops.intake.samples
             if len(self._levelled) < size:
                 raise IndexError("no hop waits for its voice to be heard")
             audio, self._levelled = self._levelled[:size], self._levelled[size:]
@@ -382,7 +384,8 @@ class Session:
         ``engine_step`` runs the encoder on one hop, as `HopStep` does.
         """
         self._take_in(self.level.flush())
-        missing = -(len(self._levelled)) % (self._hop_frames * MEL_SAMPLES)
+        intake = self._hops.intake
+        missing = -(len(self._levelled)) % intake.samples + intake.ahead * MEL_SAMPLES
         self._take_in(np.zeros(missing, np.float32))
         segments: list[Segment] = []
         while self.hops_ready:
@@ -443,7 +446,7 @@ def align_offline(engine: Engine, pcm: Floats, passage: Passage) -> list[tuple[s
 
     The same tracker with a lag as long as the recording, so that every decision sees all of it.
     """
-    session = Session(passage, SileroVad(), lag_frames=len(pcm) // FRAME_SAMPLES + 2)
+    session = Session(passage, SileroVad(), len(pcm) // FRAME_SAMPLES + 2, intake_of(engine))
     phones = [verdict for update in recite(session, engine, pcm, SAMPLE_RATE) for verdict in update.phones]
     return [(v.at, v.index, v.start, v.end) for v in phones]
 
@@ -455,7 +458,7 @@ def recognise(engine: Engine, pcm: Floats) -> list[tuple[int, int, int, float]]:
     """
     levelled = LevelNormaliser()
     audio = np.concatenate([levelled.push(pcm), levelled.flush()])
-    log_probs = run_through(engine, features_of(audio))
+    log_probs = hear(engine, audio)
     if not len(log_probs):
         return []
     best = log_probs.argmax(axis=1)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from recitation.acoustics.engine import Engine
 from recitation.acoustics.engines import add_engine_arguments, engine_of
+from recitation.acoustics.intake import intake_of
 from recitation.audio import read_audio
 from recitation.events import PhoneVerdict, Status, Summary, Update
 from recitation.explain import explain
@@ -38,7 +39,7 @@ def score(engine: Engine, pcm: NDArray[np.float32], verses: str, *, offline: boo
     Raises AddressError for a bad address.
     """
     lag = len(pcm) // FRAME_SAMPLES + 2 if offline else LAG_FRAMES
-    session = Session(passage(verses), SileroVad(), lag_frames=lag)
+    session = Session(passage(verses), SileroVad(), lag, intake_of(engine))
     updates: Iterator[Update] = recite(session, engine, pcm)
     for _ in tqdm(updates, total=len(pcm) // 1280, desc=verses, unit="hop", leave=False, disable=None):
         pass

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from recitation.acoustics.engine import Engine
+from recitation.acoustics.intake import intake_of
 from recitation.audio import SAMPLE_HZ
 from recitation.events import Following, Status, Summary, Update
 from recitation.pipeline import HopStep, Session
@@ -66,7 +67,7 @@ class Tally:
 
 def listen(case: Case, engine: Engine, vad: SileroVad) -> tuple[list[Update], Summary]:
     """Recite a case to a session, packet by packet."""
-    session, step = Session(case.passage, vad), HopStep(engine)
+    session, step = Session(case.passage, vad, intake=intake_of(engine)), HopStep(engine)
     lost = np.zeros(len(case.pcm) // PACKET + 1, np.bool_)
     for start, end in case.concealed:
         lost[start // PACKET : -(-end // PACKET)] = True

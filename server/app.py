@@ -16,7 +16,7 @@ from aiohttp import web
 from recitation.acoustics.batching import Batcher
 from recitation.acoustics.engine import Engine
 from recitation.acoustics.engines import open_engine
-from recitation.features import FRAME_SAMPLES, MELS
+from recitation.acoustics.intake import Intake, intake_of
 from recitation.lexicon import Lexicon, default_lexicon
 from recitation.mushaf import parse_reference
 from recitation.pipeline import Session, hear_voices, passage
@@ -74,8 +74,8 @@ class Ear:
     """What hears: an encoder for all sessions and a maker of lines."""
 
     name: str
-    hop_frames: int
-    """Log-mel frames (10 ms) in an encoder step."""
+    intake: Intake
+    """What the encoder takes in one step."""
     encoder: Encoder
     hear: Hear
     """The voice network."""
@@ -96,15 +96,15 @@ def load_ear(config: Config) -> Ear:
 
 def ear_of(engine: Engine, capacity: int) -> Ear:
     """`engine` in batches of up to `capacity` sessions, and lines of the recitation pipeline."""
-    vad, lock = SileroVad(), Lock()
+    vad, lock, intake = SileroVad(), Lock(), intake_of(engine)
 
     def make_line(verses: str) -> tuple[str, Line]:
         address = str(parse_reference(verses))
         with lock:  # The cache of passages is not safe in threads.
             place = passage(address)
-        return address, Session(place, vad, hop_frames=engine.hop_frames)
+        return address, Session(place, vad, intake=intake)
 
-    return Ear(engine.name, engine.hop_frames, Batcher(engine, capacity), partial(hear_voices, vad), make_line)
+    return Ear(engine.name, intake, Batcher(engine, capacity), partial(hear_voices, vad), make_line)
 
 
 class Server:
@@ -125,7 +125,7 @@ class Server:
             ear.hear,
             config.capacity,
             self.metrics,
-            hop_samples=ear.hop_frames * FRAME_SAMPLES,
+            hop_samples=ear.intake.samples,
             gather_s=config.gather_s,
             backlog_hops=config.backlog_hops,
             busy_limit=config.busy_limit,
@@ -168,7 +168,7 @@ class Server:
 
     def _warm_up(self) -> None:
         """The first steps of an engine take ten times as long."""
-        silence = np.zeros((self._ear.hop_frames, MELS), np.float32)
+        silence = np.zeros(self._ear.intake.shape, np.float32)
         slots = [self._ear.encoder.join() for _ in range(min(2, self.config.capacity))]
         for n in range(WARM_UP_STEPS):
             self._ear.encoder.step([(slot, silence) for slot in slots[: n % 2 + 1]])

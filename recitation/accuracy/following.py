@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recitation.accuracy.hearing import Hearing, Replay
+from recitation.acoustics.intake import Intake
 from recitation.audio import Pcm
 from recitation.events import PhoneVerdict, Status, Summary, Update
 from recitation.features import SAMPLE_RATE
@@ -67,7 +68,7 @@ class Followed:
 def follow(passage: Passage, pcm: Pcm, log_probs: Floats, hop_frames: int, *, offline: bool = False) -> Told:
     """Run a clip through a session that hears ``log_probs``; ``offline`` leaves every decision to the end."""
     lag = len(log_probs) + 2 if offline else LAG_FRAMES
-    session = Session(passage, SileroVad(), lag, hop_frames)
+    session = Session(passage, SileroVad(), lag, Intake(hop_frames))
     # In portions of a second: how sound is cut up changes nothing.
     updates = tuple(recite(session, Replay(log_probs, hop_frames), pcm, SAMPLE_RATE))
     return Told(updates, session.summary())

@@ -15,7 +15,8 @@ import numpy as np
 
 from recitation.acoustics.checkpoint import DTYPES
 from recitation.acoustics.engine import ModelError
-from recitation.acoustics.hugging_face import HOP_MS, HuggingFaceEngine, stream
+from recitation.acoustics.hugging_face import HOP_MS, HuggingFaceEngine
+from recitation.acoustics.intake import hear
 from recitation.acoustics.repeats import Floats
 from recitation.audio import AudioError, LevelNormaliser, read_audio
 from recitation.phones import BLANK
@@ -47,7 +48,7 @@ def compare(
     audio = np.concatenate([levelled.push(pcm), levelled.flush()])
     whole = engine.whole(audio)
     for lookahead_ms in lookaheads_ms:
-        yield difference(stream(engine.with_lookahead(lookahead_ms), audio), whole, lookahead_ms)
+        yield difference(hear(engine.with_lookahead(lookahead_ms), audio), whole, lookahead_ms)
 
 
 def difference(streamed: Floats, whole: Floats, lookahead_ms: int) -> Difference:

@@ -10,7 +10,7 @@ streaming: a GPU is recommended, and larger chunks make it cheaper.
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import torch
 
 HOP_MS, FRAME_MS = 80, 20
-MEL_SAMPLES = 160
 TABLE = "units.json"
 """A table of units beside the checkpoint is used without being asked for."""
 AUDIO_AT_ONCE_S = 70.0
@@ -60,14 +59,9 @@ def _frames(name: str, milliseconds: int) -> int:
 
 
 class HuggingFaceEngine:
-    """An ``Engine`` (`recitation.acoustics.engine`) that hears waveform, and more of it than the hop.
-
-    Its hop is float32[hop_frames + ahead_frames, 160], 10 ms of 16 kHz samples a row; the last ``ahead_frames`` rows
-    are look-ahead and come again in the next hop.
-    """
+    """A `recitation.acoustics.intake.WaveformEngine`."""
 
     name = "hf"
-    hears: Literal["waveform"] = "waveform"
 
     def __init__(
         self,
@@ -207,17 +201,3 @@ class HuggingFaceEngine:
             chosen = logits[torch.arange(len(logits), device=self.device)[:, None], places]
             posteriors: Floats = chosen.float().softmax(dim=-1).cpu().numpy()
         return posteriors
-
-
-def stream(engine: HuggingFaceEngine, pcm: Floats) -> Floats:
-    """Hear a recording hop by hop, as it would arrive live: float32[n] -> float32[ceil(n / 320), units]."""
-    hop, ahead = engine.hop_frames, engine.ahead_frames
-    hops = -(-len(pcm) // (hop * MEL_SAMPLES))
-    padded = np.pad(pcm, (0, (hops * hop + ahead) * MEL_SAMPLES - len(pcm))).reshape(-1, MEL_SAMPLES)
-    state = engine.initial_state(1)
-    heard = []
-    for begin in range(0, hops * hop, hop):
-        log_probs, state = engine.step(padded[None, begin : begin + hop + ahead], state)
-        heard.append(log_probs[0])
-    whole: Floats = np.concatenate(heard) if heard else engine.whole(pcm)
-    return whole[: -(-len(pcm) // FRAME_SAMPLES)]

@@ -6,6 +6,7 @@ The checkpoints are small and random, made by transformers' own ``save_pretraine
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,20 @@ import torch
 from tiny_checkpoints import LETTERS, SCRIPT
 
 from recitation.acoustics import front_end, hugging_face
+from recitation.acoustics.batching import Batcher
 from recitation.acoustics.checkpoint import load_checkpoint, receptive_field
 from recitation.acoustics.compare import LOOKAHEADS_MS, compare, difference, edit_distance, main
 from recitation.acoustics.engine import ModelError
+from recitation.acoustics.engines import open_engine
 from recitation.acoustics.front_end import FrontEnd, Level, MelFrontEnd, RunningNorm, WaveFrontEnd
-from recitation.acoustics.hugging_face import MEL_SAMPLES, HuggingFaceEngine, stream
+from recitation.acoustics.hugging_face import HuggingFaceEngine
+from recitation.acoustics.intake import Hops, hear, intake_of
 from recitation.acoustics.repeats import Floats, silence
+from recitation.audio import LevelNormaliser
 from recitation.made_voice import MadeRecitation
 from recitation.phones import UNITS
+from recitation.pipeline import Session, passage, recognise
+from recitation.vad import SileroVad
 
 FAMILIES = ("wave", "group", "bert", "adapter")
 Make = Callable[[str], str]
@@ -58,9 +65,9 @@ def noise(samples: int, seed: int = 0) -> Floats:
 
 def hops_of(engine: HuggingFaceEngine, pcm: Floats) -> list[Floats]:
     """The hops of a recording that are complete with their look-ahead."""
-    frames = pcm[: len(pcm) // MEL_SAMPLES * MEL_SAMPLES].reshape(-1, MEL_SAMPLES)
-    size = engine.hop_frames + engine.ahead_frames
-    return [frames[begin : begin + size] for begin in range(0, len(frames) - size + 1, engine.hop_frames)]
+    hops = Hops(intake_of(engine))
+    hops.push(pcm)
+    return [hops.take() for _ in range(hops.ready)]
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -70,7 +77,8 @@ def test_a_hop_in_and_distributions_out(checkpoint: Make, kind: str, lookahead_m
     assert (engine.hop_frames, engine.ahead_frames) == (16, lookahead_ms // 10)
     state = engine.initial_state(3)
     copies = [part.copy() for part in state]
-    hops = noise(3 * (16 + engine.ahead_frames) * MEL_SAMPLES).reshape(3, -1, MEL_SAMPLES)
+    assert intake_of(engine).shape == (16 + engine.ahead_frames, 160)
+    hops = noise(3 * (16 + engine.ahead_frames) * 160).reshape(3, -1, 160)
     log_probs, after = engine.step(hops, state)
     assert log_probs.shape == (3, 8, len(UNITS)) and log_probs.dtype == np.float32
     np.testing.assert_allclose(np.exp(log_probs).sum(-1), 1, atol=1e-4)
@@ -100,7 +108,7 @@ def moved_by_a_click(source: str, place: int) -> Floats:
     pcm = noise(6400)
     clicked = pcm.copy()
     clicked[place] += 0.5
-    moved: Floats = np.abs(np.exp(stream(engine, clicked)) - np.exp(stream(engine, pcm))).sum(axis=1)
+    moved: Floats = np.abs(np.exp(hear(engine, clicked)) - np.exp(hear(engine, pcm))).sum(axis=1)
     return moved
 
 
@@ -114,7 +122,7 @@ def test_with_everything_in_view_a_chunk_is_as_in_the_whole(
 ) -> None:
     monkeypatch.setattr(front_end, "PRIOR_S", 1e-9)
     engine = HuggingFaceEngine(checkpoint(kind), lookahead_ms=800)
-    pcm = noise((engine.hop_frames + engine.ahead_frames) * MEL_SAMPLES)
+    pcm = noise((engine.hop_frames + engine.ahead_frames) * 160)
     [hop] = hops_of(engine, pcm)
     log_probs, _ = engine.step(hop[None], engine.initial_state(1))
     np.testing.assert_allclose(np.exp(log_probs[0]), np.exp(engine.whole(pcm)[:4]), atol=2e-3)
@@ -137,11 +145,11 @@ def test_the_whole_is_what_transformers_makes_of_it(checkpoint: Make, kind: str,
 def test_a_frame_hears_its_look_ahead_and_nothing_after_it(checkpoint: Make, kind: str) -> None:
     engine = HuggingFaceEngine(checkpoint(kind), lookahead_ms=160, left_ms=800)
     pcm, hop = noise(12 * 1280), 1280
-    heard = stream(engine, pcm)
+    heard = hear(engine, pcm)
     for changed_hop, first_moved in ((6, 4), (9, 7)):
         other = pcm.copy()
         other[changed_hop * hop :] = noise(len(pcm) - changed_hop * hop, seed=9)
-        moved = np.abs(stream(engine, other) - heard).max(axis=1)
+        moved = np.abs(hear(engine, other) - heard).max(axis=1)
         np.testing.assert_array_equal(moved[: 4 * first_moved], 0)
         assert moved[4 * first_moved : 4 * first_moved + 4].max() > 1e-3
 
@@ -257,6 +265,40 @@ def test_muaalems_phoneme_head_is_heard(checkpoint: Make) -> None:
     np.testing.assert_array_equal(muaalem.whole(pcm), plain.whole(pcm))
 
 
+@pytest.mark.parametrize("kind", ["wave", "bert"])
+def test_a_session_hears_it_through_the_batcher(checkpoint: Make, kind: str, vad: SileroVad) -> None:
+    engine = open_engine(f"hf:{checkpoint(kind)}", lookahead_ms=240, device="cpu")
+    batcher, intake = Batcher(engine, 2), intake_of(engine)
+    lines = {batcher.join(): Session(passage(verses), vad, intake=intake) for verses in ("112", "1:1")}
+    sounds = [noise(16_000 * 2 + 500, seed) for seed in (1, 2)]
+    heard: dict[int, list[Floats]] = {slot: [] for slot in lines}
+
+    def step(slot: int, hop: Floats) -> Floats:
+        [log_probs] = batcher.step([(slot, hop)])
+        heard[slot].append(log_probs)
+        return log_probs
+
+    for begin in range(0, len(sounds[0]), 320):
+        for pcm, (slot, line) in zip(sounds, lines.items(), strict=True):
+            line.push(pcm[begin : begin + 320])
+            while line.hops_ready:
+                update = line.hop_done(step(slot, line.take_hop()))
+                # The look-ahead is all that an answer waits for.
+                assert begin + 320 - 160 - 5120 <= update.sample <= begin + 320 - 3840
+    for pcm, (slot, line) in zip(sounds, lines.items(), strict=True):
+        last = line.finish(partial(step, slot))
+        assert last.sample == -(-len(pcm) // 1280) * 1280
+        level = LevelNormaliser()
+        expected = hear(engine, np.concatenate([level.push(pcm), level.flush()]))
+        streamed = np.concatenate(heard[slot])[: len(expected)]
+        np.testing.assert_allclose(np.exp(streamed), np.exp(expected), atol=1e-4)
+
+
+def test_free_recognition_names_what_it_hears(checkpoint: Make) -> None:
+    phones = recognise(open_engine(f"hf:{checkpoint('wave')}", device="cpu"), noise(16_000))
+    assert phones and all(0 < unit < len(UNITS) and start < end <= 17_280 for unit, start, end, _ in phones)
+
+
 def test_an_adapter_halves_the_rate_but_not_the_grid(checkpoint: Make) -> None:
     heard = HuggingFaceEngine(checkpoint("adapter")).whole(noise(320 * 21))
     assert len(heard) == 21
@@ -367,9 +409,7 @@ def test_impossible_options_are_refused(checkpoint: Make, options: dict[str, obj
 @pytest.mark.parametrize("kind", ["wave", "adapter"])
 def test_a_recording_of_any_length_has_a_distribution_each_20_ms(checkpoint: Make, kind: str, samples: int) -> None:
     engine = HuggingFaceEngine(checkpoint(kind), lookahead_ms=80, left_ms=160)
-    assert (
-        stream(engine, noise(samples)).shape == engine.whole(noise(samples)).shape == (-(-samples // 320), len(UNITS))
-    )
+    assert hear(engine, noise(samples)).shape == engine.whole(noise(samples)).shape == (-(-samples // 320), len(UNITS))
 
 
 def test_look_ahead_brings_chunks_nearer_to_the_whole(checkpoint: Make) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recitation.acoustics.batching import Full
+from recitation.acoustics.intake import Intake
 from recitation.events import Cursor, Following, PhoneVerdict, Status, Summary, Update, WordReport, WordVerdict
 from recitation.lexicon import default_lexicon, recited
 from recitation.mushaf import parse_reference
@@ -139,7 +140,7 @@ def toy_ear(capacity: int) -> Ear:
     def make_line(verses: str) -> tuple[str, Line]:
         return str(parse_reference(verses)), ToyLine(verses)
 
-    return Ear("toy", 8, ToyEncoder(capacity), toy_hear, make_line)
+    return Ear("toy", Intake(), ToyEncoder(capacity), toy_hear, make_line)
 
 
 @dataclass(frozen=True)
