@@ -153,6 +153,25 @@ class Lexicon:
             for number in range(1, self.word_count(reference.surah, ayah) + 1)
         )
 
+    def recited_units(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """The whole Quran recited ayah by ayah: every unit, uint8[P], and where each word begins, int32[words + 1]."""
+        size, stop_keep, tail_size, start_keep, head_size = self._words.T.astype(np.int32)
+        first = np.zeros(len(self) + 1, np.bool_)
+        first[self._word_offset] = True
+        opens, closes = first[:-1], first[1:]
+        base = self._phone_offset[:-1].astype(np.int32)
+        body = np.where(opens, size - start_keep, 0)
+        begins = np.stack([base + size + tail_size, base + body, base + size], axis=1).ravel()
+        ends = np.where(closes, stop_keep, size)
+        lengths = np.stack([np.where(opens, head_size, 0), ends - body, np.where(closes, tail_size, 0)], axis=1)
+        overlap = np.maximum(0, body - ends)  # in an ayah of one word, as in ``word``
+        lengths[:, 0] -= overlap
+        lengths[:, 1] += overlap
+        starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))]).astype(np.int32)
+        flat = lengths.ravel()
+        offsets = np.arange(flat.sum()) - np.repeat(np.cumsum(flat) - flat, flat)
+        return self._phones[np.repeat(begins, flat) + offsets, 0], starts
+
     def sifa(self, phone: Phone) -> dict[str, str]:
         """Articulatory traits of a phone by name."""
         return dict(zip(SIFA_FIELDS, self.sifat[phone.sifa], strict=True))

@@ -73,6 +73,14 @@ COMMANDS = {
   talaqqi recognise a.opus --json
 """,
     ),
+    "locate": Command(
+        "recitation.locate",
+        "name the place of the Quran that a recording begins with",
+        """\
+  talaqqi locate verse.m4a
+  talaqqi locate verse.m4a --seconds 3 --json
+""",
+    ),
     "make-recitation": Command(
         "recitation.made_voice.command",
         "synthesise a recitation, with mistakes on request",

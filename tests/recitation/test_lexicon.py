@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from recitation.lexicon import DEFAULT_PATH, Form, Lexicon, LexiconError, Word, recited
-from recitation.mushaf import AYAT_PER_SURAH, AYAT_TOTAL, AddressError, ayah_address, parse_reference
+from recitation.mushaf import AYAT_PER_SURAH, AYAT_TOTAL, AddressError, Reference, ayah_address, parse_reference
 from recitation.phones import UNITS
 
 
@@ -217,3 +217,16 @@ def test_a_damaged_byte_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(raw)
     with pytest.raises(LexiconError, match=r"lexicon\.npz"):
         Lexicon(path)
+
+
+def test_the_whole_quran_as_it_is_recited(lexicon: Lexicon) -> None:
+    units, starts = lexicon.recited_units()
+    assert len(starts) == len(lexicon) + 1
+    assert starts[-1] == len(units)
+    row = 0
+    for surah in (1, 2, 7, 19, 36, 55, 93, 97, 103, 112, 114):
+        first = sum(lexicon.word_count(s, a) for s in range(1, surah) for a in range(1, AYAT_PER_SURAH[s - 1] + 1))
+        said = recited(lexicon.words(Reference(surah, 1, min(60, AYAT_PER_SURAH[surah - 1]))))
+        for row, (word, form) in enumerate(said, first):
+            assert units[starts[row] : starts[row + 1]].tolist() == [phone.unit for phone in form], word.at
+    assert row == len(lexicon) - 1
