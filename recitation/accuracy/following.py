@@ -21,8 +21,6 @@ from recitation.vad import SileroVad
 
 Floats = NDArray[np.float32]
 
-LIVE_LOOKAHEAD_MS = 0
-"""The live line runs without look-ahead (docs/decisions.md)."""
 ACCUSATIONS = (Status.QUESTIONED, Status.WRONG, Status.OMITTED)
 """What a student who recites correctly should not be told of a word."""
 IN_PLACE_S = 0.15
@@ -74,10 +72,9 @@ def follow(passage: Passage, pcm: Pcm, log_probs: Floats, hop_frames: int, *, of
     return Told(updates, session.summary())
 
 
-def follow_all(passage: Passage, pcm: Pcm, hearing: Hearing) -> tuple[Told, Told, Told]:
-    """The live session, the offline one, and the truth."""
-    hop = hearing.hop_frames[LIVE_LOOKAHEAD_MS]
-    log_probs = hearing.streamed[LIVE_LOOKAHEAD_MS]
+def follow_all(passage: Passage, pcm: Pcm, hearing: Hearing, lookahead_ms: int = 0) -> tuple[Told, Told, Told]:
+    """The live session, at a look-ahead, the offline one, and the truth."""
+    hop, log_probs = hearing.hop_frames[lookahead_ms], hearing.streamed[lookahead_ms]
     live = follow(passage, pcm, log_probs, hop)
     offline = follow(passage, pcm, log_probs, hop, offline=True)
     if hearing.full is None:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recitation.acoustics.engine import STEP_MS, Engine, OnnxEngine, State
+from recitation.acoustics.intake import Hops, Intake, intake_of
 from recitation.audio import LevelNormaliser, Pcm
 from recitation.evaluate import whole
-from recitation.features import FRAME_SAMPLES, FRAMES_PER_HOP, StreamingLogMel, features_of
+from recitation.features import FRAME_SAMPLES, FRAMES_PER_HOP, features_of
 
 Floats = NDArray[np.float32]
 Offline = Callable[[Sequence[Floats], int], list[Floats]]
@@ -74,16 +75,22 @@ class Replay:
         return self._hops[int(heard[0])][None], (heard + 1,)
 
 
-def live_features(pcm: Pcm, multiple: int) -> Floats:
-    """Log-mels as the live line makes them, portion by portion, with silence up to a multiple of frames."""
-    level, mel = LevelNormaliser(), StreamingLogMel()
-    portions = [pcm[begin : begin + PORTION_SAMPLES] for begin in range(0, len(pcm), PORTION_SAMPLES)]
-    frames = [mel.push(level.push(portion)) for portion in portions]
-    return np.concatenate([*frames, mel.push(level.flush()), mel.push(_silence_after(pcm, multiple))])
+def live_hops(intake: Intake, pcm: Pcm, multiple: int) -> Floats:
+    """Hops as the live line makes them, portion by portion, with silence up to a multiple of 10 ms frames.
+
+    float32[n] at 16 kHz -> float32[hops, rows of a hop, width of a row].
+    """
+    level, hops = LevelNormaliser(), Hops(intake)
+    for begin in range(0, len(pcm), PORTION_SAMPLES):
+        hops.push(level.push(pcm[begin : begin + PORTION_SAMPLES]))
+    hops.push(level.flush())
+    hops.push(_silence_after(pcm, multiple))
+    hops.push(np.zeros(intake.ahead * FRAME_SAMPLES, np.float32))
+    return np.stack([hops.take() for _ in range(hops.ready)])
 
 
 def whole_features(pcm: Pcm, multiple: int) -> Floats:
-    """The same of a whole recording at once."""
+    """Log-mels of a whole recording at once, float32[T, 80], with the same silence."""
     level = LevelNormaliser()
     return features_of(np.concatenate([level.push(pcm), level.flush(), _silence_after(pcm, multiple)]))
 
@@ -93,15 +100,14 @@ def _silence_after(pcm: Pcm, multiple: int) -> Pcm:
 
 
 def run_together(engine: Engine, recordings: Sequence[Floats]) -> list[Floats]:
-    """Stream several recordings side by side: float32[T, 80] each, whole hops -> float32[T / 2, units] each."""
-    hop = engine.hop_frames
+    """Stream several recordings side by side: their hops -> log-probabilities float32[T, units] of each."""
     order = sorted(range(len(recordings)), key=lambda n: -len(recordings[n]))
     answers: list[list[Floats]] = [[] for _ in recordings]
     state = engine.initial_state(len(order))
-    for begin in range(0, max(map(len, recordings), default=0), hop):
-        playing = [n for n in order if len(recordings[n]) > begin]
+    for hop in range(max(map(len, recordings), default=0)):
+        playing = [n for n in order if len(recordings[n]) > hop]
         state = tuple(array[: len(playing)] for array in state)
-        log_probs, state = engine.step(np.stack([recordings[n][begin : begin + hop] for n in playing]), state)
+        log_probs, state = engine.step(np.stack([recordings[n][hop] for n in playing]), state)
         for n, answer in zip(playing, log_probs, strict=True):
             answers[n].append(answer)
     return [np.concatenate(pieces) for pieces in answers]
@@ -139,9 +145,8 @@ class Ears:
 
     def hear(self, clips: Sequence[Pcm]) -> list[Hearing]:
         """What is made of clips, float32[n] at 16 kHz, in their order."""
-        live = [live_features(pcm, self._multiple) for pcm in clips]
         at_once = [whole_features(pcm, self._multiple) for pcm in clips]
-        streamed = {ms: run_together(engine, live) for ms, engine in self.engines.items()}
+        streamed = {ms: self._stream(engine, clips) for ms, engine in self.engines.items()}
         offline = {ms: self._offline(at_once, ms) for ms in self.engines} if self._offline else {}
         hop_frames = {ms: engine.hop_frames for ms, engine in self.engines.items()}
         full = self._full(at_once)
@@ -154,6 +159,9 @@ class Ears:
             )
             for n in range(len(clips))
         ]
+
+    def _stream(self, engine: Engine, clips: Sequence[Pcm]) -> list[Floats]:
+        return run_together(engine, [live_hops(intake_of(engine), pcm, self._multiple) for pcm in clips])
 
     def _full(self, recordings: Sequence[Floats]) -> list[Floats] | None:
         engine = next(iter(self.engines.values()))

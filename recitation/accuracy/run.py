@@ -11,12 +11,12 @@ from pathlib import Path
 from recitation.accuracy.clips import Utterance, load_clips
 from recitation.accuracy.delay import delays, insertions_before
 from recitation.accuracy.figures import FULL, Edits, Measured, Row, summarise
-from recitation.accuracy.following import LIVE_LOOKAHEAD_MS, compare, follow_all
+from recitation.accuracy.following import compare, follow_all
 from recitation.accuracy.hearing import Ears, Hearing, masked_encoder
 from recitation.accuracy.swaps import ROUNDS, swap_all
 from recitation.accuracy.truth import against_truth, read_times
 from recitation.acoustics.engine import DEFAULT_MODEL, LOOKAHEADS_MS
-from recitation.acoustics.engines import open_engine
+from recitation.acoustics.engines import HUGGING_FACE, open_engine
 from recitation.audio import Pcm
 from recitation.evaluate import greedy
 from recitation.lexicon import recited
@@ -38,18 +38,23 @@ class Options:
     """In place of the bundled one."""
     device: str | None = None
     lookahead_ms: int = 80
-    """Of the phone error rate; the live line is followed at 0."""
+    """Of the phone error rate."""
     all_lookaheads: bool = False
     following: bool = True
     rounds: int = ROUNDS
     """Rounds of altered text; fewer than eight test a sample of the phones."""
 
     @property
+    def live_ms(self) -> int:
+        """Look-ahead of the live line: none, but for big models, which hardly hear without."""
+        return self.lookahead_ms if self.engine.startswith(HUGGING_FACE) else 0
+
+    @property
     def lookaheads_ms(self) -> tuple[int, ...]:
         """Every look-ahead to be heard at."""
         if self.all_lookaheads:
             return LOOKAHEADS_MS
-        return tuple(sorted({self.lookahead_ms, *([LIVE_LOOKAHEAD_MS] if self.following else [])}))
+        return tuple(sorted({self.lookahead_ms, *([self.live_ms] if self.following else [])}))
 
 
 @lru_cache(maxsize=1)
@@ -79,12 +84,12 @@ def _measure(options: Options, utterance: Utterance, pcm: Pcm, hearing: Hearing)
     offline = Edits.between(expected, greedy(hearing.offline[primary])) if primary in hearing.offline else None
     measured = Measured(utterance, len(expected), edits, offline, hearing.largest_difference)
     if options.following:
-        live, left_to_the_end, truth = follow_all(passage, pcm, hearing)
+        at = options.live_ms
+        live, left_to_the_end, truth = follow_all(passage, pcm, hearing, at)
         phones, hops = truth.phones, hearing.hop_frames
         measured.followed = compare(live, left_to_the_end, truth)
         measured.delays = {str(ms): delays(found, hops[ms], phones) for ms, found in hearing.streamed.items()}
         measured.inserted_before = insertions_before(hearing.streamed[primary], expected, phones)
-        at = LIVE_LOOKAHEAD_MS
         if utterance.times is not None:
             measured.truth = against_truth(read_times(utterance.times), hearing.streamed[primary], truth.summary.words)
         measured.swapped = swap_all(passage, pcm, hearing.streamed[at], hops[at], live, options.rounds)

@@ -8,12 +8,13 @@ import pytest
 from recitation.accuracy.hearing import (
     Ears,
     Replay,
-    live_features,
+    live_hops,
     masked_encoder,
     run_together,
     whole_features,
 )
 from recitation.acoustics.engine import OnnxEngine, run_through
+from recitation.acoustics.intake import Intake, intake_of
 from recitation.audio import Pcm
 from recitation.features import FRAME_SAMPLES
 from recitation.made_voice import MadeRecitation
@@ -29,16 +30,23 @@ def noise(samples: int, seed: int = 0) -> Pcm:
 @pytest.mark.parametrize("samples", [1, 319, 16_000, 12_345])
 def test_portions_change_nothing(samples: int) -> None:
     pcm = noise(samples)
-    live = live_features(pcm, 16)
-    assert len(live) == -(-samples // (16 * FRAME_SAMPLES)) * 16
-    np.testing.assert_allclose(live, whole_features(pcm, 16), atol=1e-5)
+    live = live_hops(Intake(8), pcm, 16)
+    assert len(live) == -(-samples // (16 * FRAME_SAMPLES)) * 2
+    np.testing.assert_allclose(live.reshape(-1, 80), whole_features(pcm, 16), atol=1e-5)
+
+
+def test_a_waveform_is_heard_with_what_comes_after() -> None:
+    hops = live_hops(Intake(8, 4, "waveform"), noise(10_000), 16)
+    assert hops.shape == (8, 12, FRAME_SAMPLES)
+    np.testing.assert_array_equal(hops[:-1, 8:], hops[1:, :4])
+    assert not hops[-1, 8:].any()
 
 
 def test_company_changes_nothing(small_model: Path) -> None:
     engine = OnnxEngine(small_model, 80)
-    recordings = [live_features(noise(n, n), engine.hop_frames) for n in (9_000, 31_000, 2_000)]
+    recordings = [live_hops(intake_of(engine), noise(n, n), engine.hop_frames) for n in (9_000, 31_000, 2_000)]
     for alone, together in zip(recordings, run_together(engine, recordings), strict=True):
-        np.testing.assert_allclose(together, run_through(engine, alone), atol=1e-5)
+        np.testing.assert_allclose(together, run_through(engine, alone.reshape(-1, 80)), atol=1e-5)
     assert run_together(engine, []) == []
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,18 @@ def test_fewer_look_aheads_are_heard_when_fewer_are_asked_for() -> None:
     assert Options(lookahead_ms=240, following=False).lookaheads_ms == (240,)
     assert Options(lookahead_ms=240).lookaheads_ms == (0, 240)
     assert Options(all_lookaheads=True).lookaheads_ms == (0, 80, 240)
+
+
+def test_big_models_are_followed_at_their_look_ahead(utterance: Utterance, tmp_path: Path) -> None:
+    checkpoints = pytest.importorskip("tiny_checkpoints")
+    source = checkpoints.wav2vec2(tmp_path / "tiny")
+    options = Options(f"hf:{source}", lookahead_ms=240, rounds=1)
+    assert options.lookaheads_ms == (240,)
+    short = replace(utterance, verses=("112:1",), samples=24_000)
+    row = evaluate([short], options)["made"]
+    assert row["words"] == 4
+    assert list(row["per_by_lookahead"]) == ["240"]
+    assert not {"per_offline", "per_full_context"} & row.keys()
 
 
 class Tags(HTMLParser):
