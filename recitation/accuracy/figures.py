@@ -71,6 +71,8 @@ class Measured:
     delays: dict[str, Delays] = field(default_factory=dict)
     inserted_before: int | None = None
     followed: Followed | None = None
+    located: bool | None = None
+    """The place was found without the text; None for passages that do not begin with an ayah."""
     swapped: Swapped | None = None
     truth: AgainstTruth | None = None
 
@@ -83,6 +85,9 @@ def summarise(clips: Sequence[Measured], primary: str) -> Row:
     row |= _recognition(clips, primary, cluster)
     row |= _delays(clips, primary) | _against_truth(clips)
     row |= _following(clips, cluster)
+    located = [clip.located for clip in clips if clip.located is not None]
+    if located:
+        row["locate_top1"] = _rounded(sum(located) / len(located))
     row |= _counterfactual(clips, cluster)
     return row
 

@@ -20,6 +20,7 @@ from recitation.acoustics.engines import HUGGING_FACE, open_engine
 from recitation.audio import Pcm
 from recitation.evaluate import greedy
 from recitation.lexicon import recited
+from recitation.locator import names_verse
 
 Clip = tuple[Utterance, Pcm]
 
@@ -92,6 +93,9 @@ def _measure(options: Options, utterance: Utterance, pcm: Pcm, hearing: Hearing)
         measured.inserted_before = insertions_before(hearing.streamed[primary], expected, phones)
         if utterance.times is not None:
             measured.truth = against_truth(read_times(utterance.times), hearing.streamed[primary], truth.summary.words)
+        first = passage.words[0]
+        if first.number == 1:
+            measured.located = names_verse(hearing.streamed[at], f"{first.surah}:{first.ayah}")
         measured.swapped = swap_all(passage, pcm, hearing.streamed[at], hops[at], live, options.rounds)
     return measured
 

@@ -71,6 +71,7 @@ def _lines(result: dict[str, Any]) -> Iterator[tuple[str, Reader]]:
     yield "words in place", _with_interval("words_in_place")
     yield "word boundaries off by, median and P95", _of("boundary_ms", _milliseconds)
     yield "streamed verdict as offline", _with_interval("stream_offline_agreement")
+    yield "place found from the first 4 s", _share("locate_top1")
     yield "**right phones doubted**", _with_interval("false_alarm_rate")
     yield "– and shown, in 100 phones", _number("false_alarms_per_100_phones", 2)
     yield "right words questioned", _with_interval("words_accused")

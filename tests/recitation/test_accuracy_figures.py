@@ -125,7 +125,7 @@ def test_what_was_measured_of_a_group_adds_up() -> None:
         one.largest_difference = 1.23456e-5 * (n + 1)
         one.followed = Followed(4, 3, 1, n, 2, 10, 1, 1, 20, 19, (10.0, 30.0))
         one.delays = {"80": Delays((0.0, 20.0 * n), (80.0, 100.0))}
-        one.inserted_before = n
+        one.inserted_before, one.located = n, n == 0
         one.swapped = Swapped(swaps, np.array([0.9, 0.95, 0.03, 0.99, 0.7], np.float32))
     measured[0].truth = AgainstTruth((60.0, 100.0), (5.0,))
     row = summarise(measured, "80")
@@ -136,6 +136,7 @@ def test_what_was_measured_of_a_group_adds_up() -> None:
     assert (row["false_alarm_rate"], row["false_alarms_per_100_phones"]) == (0.1, 10.0)
     assert (row["cursor_within_one_word"], row["stream_offline_agreement"]) == (0.95, 0.5)
     assert row["boundary_ms"]["p50"] == 20
+    assert row["locate_top1"] == 0.5
     delay = row["emission_delay_ms"]
     assert (delay["p50"], delay["n"], delay["available"]["p50"], sum(delay["histogram"]["counts"])) == (0, 4, 90, 4)
     assert (row["onset_delay_ms"]["p50"], row["alignment_ms"]["p50"]) == (80, 5)
