@@ -30,7 +30,7 @@ class Gate(Enum):
     ENDED = "ended"
     """It paused where an ayah ends: the next one is what is expected."""
     LOST = "lost"
-    """The passage does not explain what is heard: any word may follow, near or far."""
+    """The passage has not begun or does not explain what is heard: any word may follow, near or far."""
 
 
 def _table(back: tuple[float, float], forward: tuple[float, float]) -> Floats:

@@ -290,8 +290,8 @@ class Session:
         """Where an attempt begins, note the words that were passed over to get there."""
         if previous is None or previous.attempt == segment.attempt:
             return
-        nodes = self.passage.graph.nodes
-        self._passed_over = range(nodes[previous.node].word + 1, nodes[segment.node].word)
+        left, taken_up = (self.passage.graph.nodes[n].word for n in (previous.node, segment.node))
+        self._passed_over = range(left + 1, taken_up) if left >= 0 else range(0)
         if self.state is Following.DONE:
             self.state = Following.FOLLOWING
 

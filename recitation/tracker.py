@@ -94,7 +94,7 @@ class _Step:
     choice: NDArray[np.int8]
     """int8[window]: which predecessor each state came from, or OUTSIDE, or JUMPED."""
     best: int
-    """State that jumps came from."""
+    """State that jumps came from, -1 before the passage."""
     attempt: int
     """The attempt it belonged to."""
     gate: Gate
@@ -201,8 +201,8 @@ class Tracker:
         scores += emission.take(self._labels)
         free = emission.max()
         self._outside += max(emission[BLANK], free + FILLER_COST)
-        attempt = self._attempt_of_best()
-        self._back.append(_Step(self._low, choice, self._best, attempt, gate, self._behind, self._sounding))
+        came_from = (self._best, self._attempt_of_best()) if self._inside else (-1, 0)
+        self._back.append(_Step(self._low, choice, *came_from, gate, self._behind, self._sounding))
         best = int(scores.argmax())
         top = scores[best]
         if self._labels[best] != BLANK or int(emission.argmax()) != BLANK:
@@ -221,13 +221,10 @@ class Tracker:
     def _jump(self, scores: Floats, choice: NDArray[np.int8], attempts: NDArray[np.int32], voiced: bool) -> Gate:
         """Let the best path go on with the first phone of another word; what jumps cost."""
         gate = self._gate.push(voiced, bool(self.graph.between_ayat[self._best]))
-        if not self._inside:
-            return gate
-        if self.strangeness > LOST_COST:
+        if not self._inside or self.strangeness > LOST_COST:  # A recitation may begin with any word.
             gate = Gate.LOST
-        source = self._best - self._low
         arriving = COSTS[gate].take(self._landing_words - self.graph.state_words[self._best])
-        arriving += self._scores[source]
+        arriving += self._score_of_best() if self._inside else self._outside
         better = np.flatnonzero(arriving > scores.take(self._landings))
         landing = self._landings[better]
         scores[landing] = arriving[better]
@@ -252,6 +249,10 @@ class Tracker:
         if voiced and self.cursor is not None:
             self._sounding += 1
             self.strangeness += STRANGENESS_MEMORY * (cost - self.strangeness)
+
+    def _score_of_best(self) -> np.float32:
+        score: np.float32 = self._scores[self._best - self._low]
+        return score
 
     def _attempt_of_best(self) -> int:
         """Frame of the last jump on the best path."""
@@ -362,7 +363,7 @@ class Tracker:
         attempt = self._attempt_of_best()
         others = np.where(self._attempts == attempt, np.float32(-np.inf), self._scores)
         rival = int(others.argmax())
-        if others[rival] < self._scores[self._best - self._low] - DOUBT_COST:
+        if others[rival] < self._score_of_best() - DOUBT_COST:
             return self.frames
         return max(attempt, int(self._attempts[rival]))
 

@@ -194,3 +194,12 @@ def test_near_jumps_are_cheaper_and_back_is_cheaper_than_on() -> None:
         assert (back[1:21] > forward[:20]).all()
     assert not np.isfinite(COSTS[Gate.JOINED][: REACH_WORDS + 1]).any()
     assert len(set(COSTS[Gate.LOST].tolist())) == 1
+
+
+@pytest.mark.parametrize("first", [4, 9, 18])
+def test_a_recitation_may_begin_with_any_word(first: int) -> None:
+    recital = Recital("1:1-7")
+    recital.say(first, first + 8)
+    segments = recital.follow()
+    assert recital.heard(segments)[-9:] == [*range(first, first + 9)]
+    assert recital.delay_of(0) <= 40
