@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from recitation.acoustics.engine import Engine
+from recitation.acoustics.engine import LOOKAHEADS_MS, Engine
 from recitation.acoustics.engines import add_engine_arguments, engine_of
 from recitation.acoustics.intake import intake_of
 from recitation.audio import read_audio
@@ -131,6 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verses", required=True, help="what was recited: 1:1-7, 112, 2:255, 2:255:3")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("--offline", action="store_true", help="decide with the whole recording at hand")
+    parser.add_argument("--lookahead-ms", type=int, default=0, choices=LOOKAHEADS_MS, help="as the server's (0)")
     add_engine_arguments(parser)
 
 
@@ -138,7 +139,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the judgement of a file.  Raises AudioError, AddressError, ModelError."""
     place = passage(arguments.verses)
     pcm = read_audio(arguments.file)
-    summary = score(engine_of(arguments, lookahead_ms=0), pcm, arguments.verses, offline=arguments.offline)
+    engine = engine_of(arguments, arguments.lookahead_ms)
+    summary = score(engine, pcm, arguments.verses, offline=arguments.offline)
     if arguments.json:
         print(
             json.dumps(

@@ -6,8 +6,9 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from recitation.acoustics.engine import ModelError
 from recitation.acoustics.hugging_face import HOP_MS, HuggingFaceEngine
 from recitation.acoustics.intake import hear
 from recitation.acoustics.repeats import Floats
-from recitation.audio import AudioError, LevelNormaliser, read_audio
+from recitation.audio import SAMPLE_HZ, AudioError, LevelNormaliser, read_audio
 from recitation.phones import BLANK
 
 LOOKAHEADS_MS = (0, 80, 240, 480)
@@ -38,6 +39,8 @@ class Difference:
     """Units on the likeliest path of the whole recording."""
     unit_errors: float
     """Edit distance between the likeliest paths, over ``units``."""
+    real_time_factor: float = 0.0
+    """Time that hearing chunk by chunk took, over the length of the recording; below 1 it keeps up with one reciter."""
 
 
 def compare(
@@ -48,7 +51,11 @@ def compare(
     audio = np.concatenate([levelled.push(pcm), levelled.flush()])
     whole = engine.whole(audio)
     for lookahead_ms in lookaheads_ms:
-        yield difference(hear(engine.with_lookahead(lookahead_ms), audio), whole, lookahead_ms)
+        begun = time.perf_counter()
+        streamed = hear(engine.with_lookahead(lookahead_ms), audio)
+        spent_s = time.perf_counter() - begun
+        factor = round(spent_s * SAMPLE_HZ / len(audio), 3)
+        yield replace(difference(streamed, whole, lookahead_ms), real_time_factor=factor)
 
 
 def difference(streamed: Floats, whole: Floats, lookahead_ms: int) -> Difference:
@@ -57,7 +64,9 @@ def difference(streamed: Floats, whole: Floats, lookahead_ms: int) -> Difference
     changed = (streamed.argmax(axis=1) != whole.argmax(axis=1)).mean()
     units = likeliest_units(whole)
     errors = edit_distance(likeliest_units(streamed), units) / max(len(units), 1)
-    return Difference(lookahead_ms, len(whole), float(distance), float(changed), len(units), errors)
+    return Difference(
+        lookahead_ms, len(whole), round(float(distance), 4), round(float(changed), 4), len(units), round(errors, 4)
+    )
 
 
 def likeliest_units(log_probs: Floats) -> list[int]:

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 from recitation.acoustics.engine import DEFAULT_MODEL, Engine, ModelError, OnnxEngine
@@ -55,9 +54,9 @@ def _refuse_foreign(name: str, option: str, value: object, *, wanted: bool) -> N
 
 
 def _hugging_face(source: str, lookahead_ms: int, device: str | None) -> Engine:
-    module = import_module("recitation.acoustics.hugging_face")
-    engine: Engine = module.HuggingFaceEngine(source, lookahead_ms=lookahead_ms, device=device)
-    return engine
+    from recitation.acoustics.hugging_face import HuggingFaceEngine
+
+    return HuggingFaceEngine(source, lookahead_ms=lookahead_ms, device=device)
 
 
 def _torch(name: str, path: Path, lookahead_ms: int, device: str | None, memory_limit_mb: float | None) -> Engine:

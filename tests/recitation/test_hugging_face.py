@@ -313,6 +313,15 @@ def test_half_precision_hears_nearly_the_same(checkpoint: Make, dtype: str) -> N
     assert np.abs(rounded - exact).max() > 0
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_a_gpu_hears_nearly_the_same(checkpoint: Make, kind: str) -> None:
+    pcm = noise(320 * 40)
+    exact, rounded = (HuggingFaceEngine(checkpoint(kind), device=device) for device in ("cpu", "cuda"))
+    assert rounded.dtype == "bfloat16"
+    assert difference(hear(rounded, pcm), hear(exact, pcm), 240).distance < 0.1
+
+
 def test_eight_bits_hear_nearly_the_same(checkpoint: Make) -> None:
     pcm = noise(320 * 40)
     exact, rounded = (HuggingFaceEngine(checkpoint("bert"), int8=int8).whole(pcm) for int8 in (False, True))
@@ -417,7 +426,7 @@ def test_look_ahead_brings_chunks_nearer_to_the_whole(checkpoint: Make) -> None:
     rows = list(compare(HuggingFaceEngine(checkpoint("wave"), left_ms=800), pcm))
     assert [row.lookahead_ms for row in rows] == list(LOOKAHEADS_MS)
     assert rows[0].distance > rows[2].distance
-    assert all(0 < row.frames_changed < 1 and row.frames == 200 for row in rows)
+    assert all(0 < row.frames_changed < 1 and row.frames == 200 and row.real_time_factor > 0 for row in rows)
 
 
 def test_the_comparison_as_a_command(checkpoint: Make, ikhlas_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,6 +94,14 @@ def test_offline_sees_the_whole_and_says_so(
     assert np.mean([abs(a - b) <= 0.15 for a, b in both]) > 0.65
 
 
+def test_look_ahead_is_a_choice(capsys: pytest.CaptureFixture[str], ikhlas_file: Path, engine: OnnxEngine) -> None:
+    assert report.run(arguments(ikhlas_file, "--verses", "112", "--json", "--lookahead-ms", "240")) == 0
+    told = json.loads(capsys.readouterr().out)
+    expected = report.score(OnnxEngine(engine.path, 240), read_audio(ikhlas_file), "112")
+    assert [word["score"] for word in told["words"]] == [word.score for word in expected.words]
+    assert expected != report.score(engine, read_audio(ikhlas_file), "112")
+
+
 def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str], ikhlas_file: Path, lexicon: Lexicon) -> None:
     assert report.run(arguments(ikhlas_file, "--verses", "112")) == 0
     out, err = capsys.readouterr()
