@@ -9,6 +9,7 @@ from recitation.accuracy.plots import plots
 from recitation.phones import IKHFA, IQLAB, QALQALAH, VOWEL_MARKS
 
 NAMES = {"": "∅", IKHFA: "ikhfa", IQLAB: "iqlab", QALQALAH: "qalqalah"}
+ALL_MARK, SUMMARY_MARK, END_MARK = "<!-- accuracy -->", "<!-- accuracy summary -->", "<!-- end -->"
 LEFT_TO_RIGHT_MARK = "\u200e"
 UNITS_LISTED = 15
 SUMMARISED = ("phone error rate", "cursor", "words in place", "right phones doubted", "swapped phones found", "F1")
@@ -152,21 +153,19 @@ def page(result: dict[str, Any], folder: str) -> str:
 
 
 def write_docs(result: dict[str, Any], file: Path) -> None:
-    """Put the figures between the marks ``<!-- accuracy -->`` (all, with plots in a folder beside the page) or
-    ``<!-- accuracy summary -->`` of a Markdown file and ``<!-- end -->``.  Raises OSError, MarksError."""
-    before = file.read_text()
-    after = _filled(before, "accuracy", page(result, file.stem))
-    if after != before or "<!-- accuracy -->" in before:
+    """Renew the figures of a Markdown file: all of them after ``<!-- accuracy -->``, with plots in a folder beside it,
+    a summary after ``<!-- accuracy summary -->``, either up to ``<!-- end -->``.  Raises OSError, MarksError."""
+    text = file.read_text()
+    if ALL_MARK not in text and SUMMARY_MARK not in text:
+        raise MarksError(f"{file} has no {ALL_MARK} or {SUMMARY_MARK} to put figures after")
+    if ALL_MARK in text:
         folder = file.with_suffix("")
         folder.mkdir(exist_ok=True)
         for plot in plots(result["groups"]):
             (folder / f"{plot.name}.svg").write_text(plot.svg(alone=True) + "\n")
-    after = _filled(after, "accuracy summary", summary(result))
-    if "<!-- accuracy" not in before:
-        raise MarksError(f"{file} has no <!-- accuracy --> or <!-- accuracy summary --> to put figures after")
-    file.write_text(after)
+    file.write_text(_filled(_filled(text, ALL_MARK, page(result, file.stem)), SUMMARY_MARK, summary(result)))
 
 
-def _filled(text: str, name: str, content: str) -> str:
-    pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+def _filled(text: str, mark: str, content: str) -> str:
+    pattern = re.compile(f"({mark}\n).*?({END_MARK})", re.DOTALL)
     return pattern.sub(lambda found: f"{found[1]}\n{content}\n\n{found[2]}", text)
