@@ -1,10 +1,9 @@
 """Which place of the Quran is being recited: the first seconds against all 77,433 words.
 
-Two passes.  *Search*: the phones heard, each with the probabilities of all units it may be, are aligned by dynamic
-programming with the whole text at once, half a million units, from the last phone back to the first, so that every
-word gets the cost of a recitation that begins with it.  There is nothing to index: a phone costs one pass over the
-text.  *Rescoring*: the best places are compared by CTC alignment of the posteriors themselves with the text from
-there, and the scores become probabilities, which places with the same wording share.
+Two passes.  *Search* (``recitation.phone_search``): the phones heard are aligned with the whole text at once, half a
+million units, and every word gets the cost of a recitation that begins with it.  *Rescoring*: the best places are
+compared by CTC alignment of the posteriors themselves with the text from there, and the scores become probabilities,
+which places with the same wording share.
 """
 
 from dataclasses import dataclass
@@ -16,20 +15,11 @@ from numpy.typing import NDArray
 from recitation.graph import ISTIADHA
 from recitation.lexicon import Lexicon, default_lexicon
 from recitation.mushaf import AYAT_PER_SURAH, AYAT_TOTAL, ayah_address, ayah_index
+from recitation.phone_search import NATS, fitting_costs, phones_heard
 from recitation.phones import BLANK, parse_script
 
 Floats = NDArray[np.float32]
-Costs = NDArray[np.uint16]
 
-NATS = 24
-"""Steps of the search's integer costs to a nat."""
-FLOOR = np.float32(0.02)
-"""Least probability of a unit in the search: a wrong phone costs up to 3.9 nats."""
-EXTRA_COST, MISSING_COST = 3.0, 2.5
-"""Nats for a phone heard that is not in the text, at most, and for one of the text that is not heard."""
-NEVER = np.uint16(40_000)
-ACTIVE_BLANK = 0.6
-"""A frame is of a phone where the blank is less likely than this."""
 RESCORED = 192
 """Places compared by alignment."""
 ALIGN_FLOOR = np.float32(0.005)
@@ -107,7 +97,7 @@ class Locator:
         heard = phones_heard(log_probs)
         if len(heard) < FEWEST_PHONES:
             return []
-        costs = self._search(heard)[self._begins] / np.float32(NATS) - self._prior
+        costs = fitting_costs(self._units, heard)[self._begins] / np.float32(NATS) - self._prior
         best = np.argpartition(costs, RESCORED)[:RESCORED]
         best = best[np.argsort(costs[best], kind="stable")]
         texts = self._units[np.minimum(self._begins[best][:, None] + np.arange(len(heard) + SLACK_UNITS),
@@ -119,22 +109,6 @@ class Locator:
             chances[row] = chances.get(row, 0.0) + float(weight)
         ranked = sorted(chances.items(), key=lambda item: (-item[1], item[0]))
         return [Candidate(self.address(row), p) for row, p in ranked[:count]]
-
-    def _search(self, heard: Floats) -> Costs:
-        """Cost of the best alignment of all phones heard with the text from each unit on, uint16[P]."""
-        units = self._units
-        missing = np.uint16(round(MISSING_COST * NATS))
-        tables = np.minimum(-np.log(heard + FLOOR) * NATS, 1000).astype(np.uint16)
-        extras = np.minimum(tables[:, BLANK], np.uint16(EXTRA_COST * NATS))
-        # costs[i]: of what is heard from the next phone on, said from unit i of the text on.
-        costs = np.zeros(len(units) + 2, np.uint16)
-        costs[-2:] = NEVER
-        for table, extra in zip(tables[::-1], extras[::-1], strict=True):
-            said = np.minimum(costs[1:-1], costs[2:] + missing)
-            said += table.take(units)
-            costs[:-2] = np.minimum(said, costs[:-2] + extra)
-        found: Costs = np.minimum(costs[:-2], costs[1:-1] + missing)
-        return found
 
 
 def beginning(log_probs: Floats, seconds: float = LISTENED_S) -> Floats:
@@ -159,20 +133,6 @@ def _istiadha_frames(log_probs: Floats) -> int:
     if not len(costs) or costs.min() > ISTIADHA_COST * text.size:
         return 0
     return int(costs.argmin()) + 1
-
-
-def phones_heard(log_probs: Floats) -> Floats:
-    """What each phone may be, float32[M, units] from float32[T, units]: for a run of frames with one likeliest unit
-    its greatest probabilities, and under the blank that the run is no phone at all."""
-    probabilities = np.exp(log_probs)
-    likeliest = np.where(probabilities[:, BLANK] < ACTIVE_BLANK, log_probs[:, 1:].argmax(axis=1) + 1, BLANK)
-    starts = np.flatnonzero(np.diff(likeliest, prepend=BLANK))
-    if not len(starts):
-        return np.zeros((0, log_probs.shape[1]), np.float32)
-    heard = np.maximum.reduceat(probabilities, starts, axis=0)
-    heard[:, BLANK] = np.minimum.reduceat(probabilities[:, BLANK], starts)
-    phones: Floats = heard[likeliest[starts] != BLANK]
-    return phones
 
 
 class _Paths:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from recitation.graph import Graph
 from recitation.jumps import COSTS, REACH_WORDS, Gate, PauseGate
 from recitation.phones import BLANK
+from recitation.scout import LISTENED_FRAMES, Scout
 
 FRAME_SAMPLES = 320
 EMISSION_FLOOR = np.float32(0.01)
@@ -51,6 +52,10 @@ DOUBT_COST = np.float32(5.0)
 """No phone is closed while a path with other jumps is within so many nats; less than any jump costs."""
 LOST_COST = 1.4
 """Strangeness, nats a spoken frame, beyond which jumps are open to any word."""
+SCOUT_FRAMES = 25
+"""How often a lost reciter is looked for in a passage longer than the window."""
+FOUND_STRANGENESS = 1.1
+"""What is assumed of the place the scout found: better than lost, and still to be proved."""
 OUTSIDE, JUMPED = -1, -2
 """Back-pointers that are no arc of the graph."""
 
@@ -82,7 +87,7 @@ class _Visit:
     first: int
     last: int
     attempt: int
-    """Frame of the jump before it; 0 before any, -1 for an attempt that was over when the last one was closed."""
+    """Frame of the jump before it; 0 before any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,8 @@ class Tracker:
         self._shown_attempt = 0
         self._until = 0
         self._speech: deque[bool] = deque(maxlen=self._history)
+        self._heard: deque[Floats] = deque(maxlen=LISTENED_FRAMES)
+        self._scout: Scout | None = None
         self._cut()
 
     def _cut(self) -> None:
@@ -179,7 +186,10 @@ class Tracker:
         floor = np.logaddexp(log_probs, np.log(EMISSION_FLOOR)).astype(np.float32)
         for row, voiced in zip(floor, speech, strict=True):
             self._advance(row, bool(voiced))
-        return self._commit()
+        closed = self._commit()
+        if len(self.graph) > WINDOW_STATES:
+            self._look_around(log_probs)
+        return closed
 
     def _advance(self, emission: Floats, voiced: bool) -> None:
         if self.frames == 0:  # the model has heard 20 ms and cannot know silence yet
@@ -232,6 +242,31 @@ class Tracker:
         attempts[landing] = self.frames
         return gate
 
+    def _look_around(self, log_probs: Floats) -> None:
+        """Let the scout look for a reciter who is lost in a passage that the window does not hold."""
+        before, now = self.frames - len(log_probs), self.frames
+        self._heard.extend(log_probs)
+        if self.strangeness <= LOST_COST or before // SCOUT_FRAMES == now // SCOUT_FRAMES:
+            return
+        self._scout = self._scout or Scout(self.graph.words)
+        word = self._scout.find(np.stack(self._heard))
+        if word is not None:
+            self._land(word)
+
+    def _land(self, word: int) -> None:
+        """Go on from anywhere in a word or beside it, and nowhere else."""
+        graph = self.graph
+        near = np.flatnonzero(np.abs(graph.state_words - word) <= 1)
+        self._best, self._inside = int(near[len(near) // 2]), True
+        self._move_window(self._best)
+        near = near[(near >= self._low) & (near < self._low + len(self._scores))] - self._low
+        self._scores[:], self._scores[near] = -np.inf, 0.0
+        self._outside = np.float32(-np.inf)
+        self._attempt = self._shown_attempt = self.frames
+        self._attempts[:] = self._attempt
+        self._closed, self._open, self._until = None, None, self._attempt
+        self.strangeness = FOUND_STRANGENESS
+
     def _point(self) -> None:
         """Move the cursor to the best state; after a jump, when the path has proved itself."""
         if self._low == 0 and not self._inside:
@@ -281,7 +316,9 @@ class Tracker:
         and the frames at which it jumped."""
         state = self._best if self._inside else -1
         oldest = self.frames - len(self._back)
-        wanted = oldest if self._open is None else max(oldest, self._open.first - REVISED_FRAMES)
+        wanted = max(oldest, self._attempt)
+        if self._open is not None:
+            wanted = max(wanted, self._open.first - REVISED_FRAMES)
         attempt = self._attempt_of_best()
         path: list[int] = []
         jumps: list[int] = []
@@ -303,7 +340,7 @@ class Tracker:
     def _visits(self) -> list[_Visit]:
         """Nodes of the best path, oldest first; the oldest may have begun before what is kept."""
         first, path, jumps = self._trace()
-        attempt = -1 if jumps and jumps[0] <= self._attempt else self._attempt
+        attempt = self._attempt
         visits: list[_Visit] = []
         for frame, state in enumerate(path, first):
             if jumps and frame == jumps[0]:

@@ -1,5 +1,6 @@
 """The tracker follows a reciter who goes back, leaves words out, begins again or strays, and nobody else."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -56,10 +57,13 @@ class Recital:
         return segments + tracker.finish()
 
     def delay_of(self, turn: int) -> int:
-        """Frames from the start of the ``turn``-th word said to a cursor on it or just after it."""
-        word, start = self.begun[turn]
-        first = -(-start // HOP)
-        return next(n for n in range(first, len(self.cursors)) if self.cursors[n] in (word, word + 1)) * HOP - start
+        """Frames from the start of the ``turn``-th word said to a cursor beside the word said just then."""
+        starts = [start for _, start in self.begun]
+        for n in range(-(-starts[turn] // HOP), len(self.cursors)):
+            word, cursor = self.begun[bisect_right(starts, n * HOP) - 1][0], self.cursors[n]
+            if cursor is not None and abs(cursor - word) <= 1:
+                return n * HOP - starts[turn]
+        raise AssertionError("the cursor never came")
 
     def heard(self, segments: Sequence[Segment]) -> list[int]:
         """Words in the order in which they were closed, each stretch of its phones once."""
@@ -203,3 +207,21 @@ def test_a_recitation_may_begin_with_any_word(first: int) -> None:
     segments = recital.follow()
     assert recital.heard(segments)[-9:] == [*range(first, first + 9)]
     assert recital.delay_of(0) <= 40
+
+
+@pytest.mark.parametrize(("before", "after"), [(9, 500), (300, 20)])
+def test_who_turns_many_pages_is_found_again(before: int, after: int) -> None:
+    recital = Recital("36")
+    recital.say(max(0, before - 9), before)
+    recital.say(after, after + 30)
+    segments = recital.follow()
+    assert recital.delay_of(before - max(0, before - 9) + 1) < 450
+    heard = recital.heard(segments)
+    assert heard[-8:] == [*range(after + 23, after + 31)]
+    assert_ordered(segments)
+
+
+def assert_ordered(segments: Sequence[Segment]) -> None:
+    attempts = [s.attempt for s in segments]
+    assert attempts == sorted(attempts)
+    assert all(s.start >= s.attempt for s in segments)
