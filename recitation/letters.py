@@ -59,7 +59,7 @@ PLACES: dict[str, Said] = {letter: Said(ar, en) for letters, ar, en in _PLACES f
 """Where each consonant is made."""
 
 HAMS, SHIDDAH, BETWEEN = "فحثهشخصسكت", "ءجدقطبكت", "لنعمر"
-ISTILA, ITBAQ, SAFEER = "خصضغطقظ", "صضطظ", "صزس"
+ISTILA, ITBAQ = "خصضغطقظ", "صضطظ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,80 +71,45 @@ class Trait:
     fix: Said
 
 
-_JAHR = Trait(
-    "jahr", Said("الجهر", "jahr (voice)"), Said("أظهر الصوت واحبس النَّفَس", "let the voice sound and hold the breath")
-)
-_HAMS = Trait("hams", Said("الهمس", "hams (breath)"), Said("أجرِ النَّفَس معه", "let the breath flow with it"))
-_SHIDDAH = Trait(
-    "shiddah",
-    Said("الشدة", "shiddah (a full stop)"),
-    Said("احبس الصوت عند المخرج", "stop the sound fully at its place"),
-)
-_BETWEEN = Trait(
-    "tawassut",
-    Said("التوسط", "tawassuṭ (half held)"),
-    Said("لا تحبس الصوت ولا تجرِه", "neither stop the sound nor let it run"),
-)
-_RAKHAWAH = Trait(
-    "rakhawah", Said("الرخاوة", "rakhāwah (running sound)"), Said("أجرِ الصوت معه", "let the sound run on")
-)
-_ISTILA = Trait(
-    "istila",
-    Said("الاستعلاء", "istiʿlāʾ (heavy)"),
-    Said("ارفع أقصى اللسان وفخّم الحرف", "raise the back of the tongue: the letter is heavy"),
-)
-_ISTIFAL = Trait(
-    "istifal",
-    Said("الاستفال", "istifāl (light)"),
-    Said("اخفض اللسان ورقّق الحرف", "keep the tongue low: the letter is light"),
-)
-_ITBAQ = Trait(
-    "itbaq",
-    Said("الإطباق", "iṭbāq (tongue pressed up)"),
-    Said("ألصق اللسان بالحنك الأعلى وفخّم", "press the tongue to the palate: the letter is very heavy"),
-)
-_INFITAH = Trait(
-    "infitah",
-    Said("الانفتاح", "infitāḥ (tongue apart)"),
-    Said("افتح ما بين اللسان والحنك", "keep the tongue away from the palate"),
-)
-_SAFEER = Trait(
-    "safeer", Said("الصفير", "ṣafīr (whistling)"), Said("أخرج صفيرًا بين الثنايا", "let it whistle between the teeth")
-)
-_GHUNNAH = Trait(
-    "ghunnah", Said("الغنة", "ghunnah (nasal)"), Said("أخرج الصوت من الخيشوم", "let the sound come through the nose")
-)
-_TAKRAR = Trait(
-    "takrar",
-    Said("التكرير", "takrār (a light tap)"),
-    Said("اطرق بطرف اللسان طرقة واحدة", "tap once with the tip of the tongue"),
-)
-_TAFASHSHI = Trait(
-    "tafashshi", Said("التفشي", "tafashshī (spreading)"), Said("انشر الهواء في الفم", "let the air spread in the mouth")
-)
-_ISTITALAH = Trait(
-    "istitalah",
-    Said("الاستطالة", "istiṭālah (lengthened place)"),
-    Said("امدد الصوت على حافة اللسان", "let the sound run along the side of the tongue"),
-)
+_TRAITS = {
+    key: Trait(key, Said(ar, en), Said(fix_ar, fix_en))
+    for key, ar, en, fix_ar, fix_en in (
+        ("jahr", "الجهر", "jahr (voice)", "أظهر الصوت واحبس النَّفَس", "let the voice sound and hold the breath"),
+        ("hams", "الهمس", "hams (breath)", "أجرِ النَّفَس معه", "let the breath flow with it"),
+        ("shiddah", "الشدة", "shiddah (a full stop)", "احبس الصوت عند المخرج", "stop the sound fully at its place"),
+        ("tawassut", "التوسط", "tawassuṭ (half held)", "لا تحبس الصوت ولا تجرِه", "neither stop nor let it run"),
+        ("rakhawah", "الرخاوة", "rakhāwah (running sound)", "أجرِ الصوت معه", "let the sound run on"),
+        ("istila", "الاستعلاء", "istiʿlāʾ (heavy)", "ارفع أقصى اللسان وفخّم الحرف", "raise the back of the tongue"),
+        ("istifal", "الاستفال", "istifāl (light)", "اخفض اللسان ورقّق الحرف", "keep the tongue low: light"),
+        ("itbaq", "الإطباق", "iṭbāq (tongue pressed up)", "ألصق اللسان بالحنك الأعلى وفخّم",
+         "press the tongue to the palate: the letter is very heavy"),
+        ("infitah", "الانفتاح", "infitāḥ (tongue apart)", "افتح ما بين اللسان والحنك",
+         "keep the tongue away from the palate"),
+        ("safeer", "الصفير", "ṣafīr (whistling)", "أخرج صفيرًا بين الثنايا", "let it whistle between the teeth"),
+        ("ghunnah", "الغنة", "ghunnah (nasal)", "أخرج الصوت من الخيشوم", "let the sound come through the nose"),
+        ("takrar", "التكرير", "takrār (a light tap)", "اطرق بطرف اللسان طرقة واحدة",
+         "tap once with the tip of the tongue"),
+        ("tafashshi", "التفشي", "tafashshī (spreading)", "انشر الهواء في الفم", "let the air spread in the mouth"),
+        ("istitalah", "الاستطالة", "istiṭālah (lengthened place)", "امدد الصوت على حافة اللسان",
+         "let the sound run along the side of the tongue"),
+    )
+}  # fmt: skip
+_OWN = (("صزس", "safeer"), ("نم", "ghunnah"), ("ر", "takrar"), ("ش", "tafashshi"), ("ض", "istitalah"))
+"""Traits that only some letters have, and that have no opposite."""
 
 
 def traits_of(letter: str) -> tuple[Trait, ...]:
     """Traits of a consonant, the most telling first.  Raises KeyError for what is no consonant."""
     if letter not in CONSONANTS:
         raise KeyError(letter)
-    strength = _SHIDDAH if letter in SHIDDAH else _BETWEEN if letter in BETWEEN else _RAKHAWAH
-    own = [
-        (letter in SAFEER, _SAFEER), (letter in "نم", _GHUNNAH), (letter == "ر", _TAKRAR),
-        (letter == "ش", _TAFASHSHI), (letter == "ض", _ISTITALAH),
-    ]  # fmt: skip
-    return (
-        _ITBAQ if letter in ITBAQ else _INFITAH,
-        _ISTILA if letter in ISTILA else _ISTIFAL,
-        _HAMS if letter in HAMS else _JAHR,
-        strength,
-        *(trait for has, trait in own if has),
+    keys = (
+        "itbaq" if letter in ITBAQ else "infitah",
+        "istila" if letter in ISTILA else "istifal",
+        "hams" if letter in HAMS else "jahr",
+        "shiddah" if letter in SHIDDAH else "tawassut" if letter in BETWEEN else "rakhawah",
+        *(key for letters, key in _OWN if letter in letters),
     )
+    return tuple(_TRAITS[key] for key in keys)
 
 
 def differing_traits(letter: str, other: str) -> tuple[tuple[Trait, ...], tuple[Trait, ...]]:
