@@ -21,6 +21,8 @@ EXPECTED_PRIOR = 2.0
 """Log-odds in favour of the expected phone: most letters are said right (calibrated on the development voices)."""
 ACOUSTIC_RIVALS = 2
 """Units added to the candidates because the window sounds like them."""
+SCALED_FRAMES, TINY = 8, 1e-300
+"""A double holds eight frames of probabilities down to exp(-85) each before it has to be scaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +47,23 @@ def ctc_likelihoods(log_probs: Floats, sequences: Sequence[Sequence[int]]) -> Fl
     lengths = np.array([len(s) for s in sequences])
     for row, sequence in enumerate(sequences):
         labels[row, 1 : 2 * len(sequence) : 2] = sequence
-    skip = np.zeros(labels.shape, np.float32)
-    skip[:, 3::2] = labels[:, 3::2] != labels[:, 1:-2:2]
-    emissions = np.exp(log_probs)[:, labels]
-    alpha = np.zeros(labels.shape, np.float32)
-    alpha[:, :2] = emissions[0][:, :2]
-    total = np.zeros(count, np.float64)
-    tiny = np.float32(1e-30)
-    for emission in emissions[1:]:
-        scale = np.maximum(alpha.max(axis=1, keepdims=True), tiny)
-        total += np.log(scale[:, 0])
-        alpha /= scale
-        new = alpha.copy()
-        new[:, 1:] += alpha[:, :-1]
-        new[:, 2:] += skip[:, 2:] * alpha[:, :-2]
-        alpha = new * emission
+    skip = (labels[:, 2:] != labels[:, :-2]) & (labels[:, 2:] != BLANK)
+    emissions = np.exp(log_probs.astype(np.float64)).take(labels, axis=1)
+    alpha = np.zeros(labels.shape)
+    alpha[:, :2] = emissions[0, :, :2]
+    total = np.zeros(count)
+    for frame, emission in enumerate(emissions[1:], 1):
+        skipped = alpha[:, :-2] * skip
+        alpha[:, 1:] += alpha[:, :-1]
+        alpha[:, 2:] += skipped
+        alpha *= emission
+        if frame % SCALED_FRAMES == 0:
+            scale = np.maximum(alpha.max(axis=1), TINY)
+            total += np.log(scale)
+            alpha /= scale[:, None]
     rows = np.arange(count)
     final = alpha[rows, 2 * lengths] + np.where(lengths > 0, alpha[rows, np.maximum(2 * lengths - 1, 0)], 0)
-    return np.asarray(total + np.log(np.maximum(final, tiny)), np.float32)
+    return np.asarray(total + np.log(np.maximum(final, TINY)), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ LISTENED_FRAMES = 150
 FEWEST_PHONES = 10
 """With fewer phones in them nothing is certain."""
 MEAN_COST = 1.2
-"""Nats a phone at most: on `dev` the right text costs the reciter 0.3 and people on phones 0.9 (medians), the best place
-of another surah 1.4."""
+"""Nats a phone at most: on `dev` the right text costs the reciter 0.3 and people on phones 0.9 (medians), the best
+place of another surah 1.4."""
 MARGIN = 6.0
 """Nats by which the place must be better than any other."""
 SAME_PLACE_UNITS = 30
