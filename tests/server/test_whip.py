@@ -332,6 +332,7 @@ async def test_health_and_metrics(start_server: StartServer, http: aiohttp.Clien
     text = await response.text()
     assert "talaqqi_sessions_capacity 16" in text
     assert 'talaqqi_stage_seconds_bucket{stage="encode",le="+Inf"} 0' in text
+    assert 'talaqqi_cache_misses_total{cache="passage"}' in text
 
 
 async def test_a_fault_of_ours_says_nothing_and_breaks_nothing(
