@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from recitation.acoustics.engine import Engine, OnnxEngine, run_through
+from recitation.acoustics.engine import Engine, OnnxEngine
+from recitation.acoustics.intake import hear
 from recitation.audio import LevelNormaliser, Pcm, read_audio
-from recitation.features import SAMPLE_RATE, features_of
+from recitation.features import SAMPLE_RATE
 from recitation.locator import ISTIADHA_S, LISTENED_S, Candidate, beginning, default_locator
 from recitation.mushaf import SURAH_NAMES
 
@@ -35,7 +36,7 @@ def locate(engine: Engine, pcm: Pcm, seconds: float = LISTENED_S, count: int = S
     needed = round((SILENCE_S + ISTIADHA_S + seconds) * SAMPLE_RATE)
     level = LevelNormaliser()
     audio = np.concatenate([level.push(pcm[:needed]), level.flush()])
-    return default_locator().locate(beginning(run_through(engine, features_of(audio)), seconds), count)
+    return default_locator().locate(beginning(hear(engine, audio), seconds), count)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
