@@ -48,7 +48,7 @@ class Cut:
 
 def align(graph: Graph, log_probs: Floats) -> list[Segment]:
     """Phones of a passage located with the whole recording at hand, float32[T, units]."""
-    tracker = Tracker(graph, lag_frames=len(log_probs) + 1)
+    tracker = Tracker(graph, lag_frames=len(log_probs) + 1, straight=True)
     tracker.push(log_probs, np.ones(len(log_probs), np.bool_))
     return tracker.finish()
 

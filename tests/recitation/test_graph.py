@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from recitation.graph import DELETION_COST, Graph, build_graph, preamble_forms
 from recitation.lexicon import Lexicon, Word, default_lexicon, recited
 from recitation.mushaf import AYAT_TOTAL, Reference, ayah_address, parse_reference
+from recitation.paths import WINDOW_STATES
 from recitation.phones import BLANK, UNITS
-from recitation.tracker import WINDOW_STATES
 
 
 def graph_of(reference: str) -> Graph:

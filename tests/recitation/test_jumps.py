@@ -225,3 +225,15 @@ def assert_ordered(segments: Sequence[Segment]) -> None:
     attempts = [s.attempt for s in segments]
     assert attempts == sorted(attempts)
     assert all(s.start >= s.attempt for s in segments)
+
+
+def test_an_alignment_that_is_to_go_straight_does() -> None:
+    recital = Recital("1:1-7")
+    recital.say(0, 9)
+    recital.say(4, 28)
+    tracker = Tracker(recital.graph, lag_frames=4000, straight=True)
+    tracker.push(recital.script.log_probs(), recital.script.speech())
+    segments = tracker.finish()
+    assert {s.attempt for s in segments} == {0}
+    words = recital.heard(segments)
+    assert words == sorted(set(words))
