@@ -222,6 +222,7 @@ class Live:
         self._ready: dict[Seat, None] = {}
         self._wake = asyncio.Event()
         self._steps: deque[tuple[float, float]] = deque()
+        self._stepping_since: float | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         metrics.capacity.set(capacity)
 
@@ -273,11 +274,12 @@ class Live:
             self._wake.set()
 
     def busy(self) -> float:
-        """Share of the last 2 s that the encoder was at work."""
+        """Share of the last 2 s that the encoder was at work, a step that is not over yet included."""
         now = self._clock()
         while self._steps and self._steps[0][0] < now - BUSY_WINDOW_S:
             self._steps.popleft()
-        share = sum(seconds for _, seconds in self._steps) / BUSY_WINDOW_S
+        running = 0.0 if self._stepping_since is None else now - self._stepping_since
+        share = (sum(seconds for _, seconds in self._steps) + running) / BUSY_WINDOW_S
         self._metrics.busy.set(share)
         return share
 
@@ -313,6 +315,7 @@ class Live:
     ) -> None:
         if not batch:
             return
+        self._stepping_since = self._clock()
         try:
             answers, hearing_s, encoding_s = await asyncio.get_running_loop().run_in_executor(
                 self._worker, self._step, requests, voices
@@ -322,6 +325,8 @@ class Live:
             logger.exception("encoder step failed for %d sessions", len(batch))
             self._fail(batch, fault)
             return
+        finally:
+            self._stepping_since = None
         encoded = self._clock()
         self._steps.append((encoded, hearing_s + encoding_s))
         self._metrics.stages["voice"].observe(hearing_s)

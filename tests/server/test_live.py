@@ -200,6 +200,23 @@ async def test_places_are_counted(live: Live) -> None:
     take_seat(live)
 
 
+async def test_a_step_that_does_not_end_fills_the_encoder(live: Live) -> None:
+    seat, _ = take_seat(live)
+    now = 1000.0
+    live._clock = lambda: now
+    encoder(live).go.clear()
+    seat.push(HOP, False, 0, 0.0)
+    while not encoder(live).busy.is_set():
+        await asyncio.sleep(0.001)
+    live.admit()
+    now += 1.9
+    assert live.busy() == pytest.approx(0.95)
+    with pytest.raises(Busy) as caught:
+        live.admit()
+    assert caught.value.reason == "slow"
+    encoder(live).go.set()
+
+
 async def test_finish_waits_for_the_step_and_closes_the_line(live: Live) -> None:
     seat, listener = take_seat(live)
     encoder(live).go.clear()
