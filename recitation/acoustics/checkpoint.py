@@ -52,7 +52,7 @@ class Checkpoint:
     """Padding can be hidden from the model.  Where it normalises over the whole input it cannot."""
 
 
-def load_checkpoint(source: str, device: str, dtype: str, int8: bool = False) -> Checkpoint:
+def load_checkpoint(source: str, device: "torch.device", dtype: str, int8: bool = False) -> Checkpoint:
     """Load from a folder or, for the name of a model, from Hugging Face's cache or hub.
 
     Raises ModelError when there is none or it cannot serve as an ear, ImportError without transformers or torchao.
@@ -88,7 +88,7 @@ def _quietly() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _load(source: str, device: str, dtype: str, int8: bool) -> Checkpoint:
+def _load(source: str, device: "torch.device", dtype: str, int8: bool) -> Checkpoint:
     import torch
     from transformers import PretrainedConfig
 

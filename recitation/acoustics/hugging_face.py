@@ -81,15 +81,15 @@ class HuggingFaceEngine:
         unless said otherwise.  ``int8`` needs torchao.  Raises ModelError for a checkpoint that cannot be used, and
         ImportError without the packages of the extra ``hf``.
         """
-        import torch
+        from recitation.acoustics.devices import torch_device
 
         self.source, self.lookahead_ms = source, lookahead_ms
         self._left, self._ahead = _frames("left context", left_ms), _frames("look-ahead", lookahead_ms)
         self._chunk = _frames("chunk", chunk_ms)
         if chunk_ms == 0:
             raise ValueError(f"a chunk is at least {HOP_MS} ms")
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.dtype = dtype or ("float32" if self.device == "cpu" else "bfloat16")
+        self.device = torch_device(device)
+        self.dtype = dtype or ("float32" if self.device.type == "cpu" else "bfloat16")
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype is one of {', '.join(DTYPES)}, not {dtype}")
         self._checkpoint = load_checkpoint(source, self.device, self.dtype, int8)

@@ -16,6 +16,7 @@ import torch
 from google.protobuf.message import DecodeError
 from torch import Tensor
 
+from recitation.acoustics.devices import torch_device
 from recitation.acoustics.encoder import Encoder
 from recitation.acoustics.encoder import State as Tensors
 from recitation.acoustics.engine import DEFAULT_MODEL, STEP_MS, Floats, ModelError, State, check_choice
@@ -59,7 +60,7 @@ class TorchEngine:
         """
         check_choice(path, lookahead_ms)
         self.path, self.lookahead_ms = path, lookahead_ms
-        self.device = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch_device(device)
         chosen = precision or ("fp32" if self.device.type == "cpu" else "fp16")
         if chosen not in PRECISIONS:
             raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, not {chosen}")
@@ -199,15 +200,6 @@ class TorchSlots:
 def _bucket(sessions: int) -> int:
     """The smallest bucket that holds so many, or the largest there is."""
     return next((size for size in BUCKETS if size >= sessions), BUCKETS[-1])
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch asserts that it was built with CUDA
-        raise ModelError(f"there is no device {name} for PyTorch here: {str(error).splitlines()[0]}") from error
-    return device
 
 
 def _load(path: Path) -> Encoder:

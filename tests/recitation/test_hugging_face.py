@@ -130,7 +130,7 @@ def test_with_everything_in_view_a_chunk_is_as_in_the_whole(
 
 @pytest.mark.parametrize(("kind", "lead"), [("wave", 80), ("bert", 240)])
 def test_the_whole_is_what_transformers_makes_of_it(checkpoint: Make, kind: str, lead: int) -> None:
-    loaded = load_checkpoint(checkpoint(kind), "cpu", "float32")
+    loaded = load_checkpoint(checkpoint(kind), torch.device("cpu"), "float32")
     pcm = noise(320 * 50)
     inputs = loaded.extractor(np.pad(pcm, (lead, 0)), sampling_rate=16_000, return_tensors="pt")
     with torch.inference_mode():
@@ -199,7 +199,7 @@ def test_a_long_session_needs_no_more_memory(checkpoint: Make) -> None:
 
 
 def test_mels_are_the_extractors_own(checkpoint: Make, fatihah: MadeRecitation) -> None:
-    extractor = load_checkpoint(checkpoint("bert"), "cpu", "float32").extractor
+    extractor = load_checkpoint(checkpoint("bert"), torch.device("cpu"), "float32").extractor
     front = MelFrontEnd(extractor.mel_filters, extractor.window)
     for pcm in (fatihah.pcm[:16_000], np.zeros(3200, np.float32)):
         padded = np.pad(pcm, (front.lead, 0))
@@ -412,6 +412,11 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
 def test_impossible_options_are_refused(checkpoint: Make, options: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         HuggingFaceEngine(checkpoint("wave"), **options)  # type: ignore[arg-type]
+
+
+def test_a_device_that_is_not_there_is_named(checkpoint: Make) -> None:
+    with pytest.raises(ModelError, match="no device abacus"):
+        HuggingFaceEngine(checkpoint("wave"), device="abacus")
 
 
 @pytest.mark.parametrize("samples", [0, 1, 319, 320, 1280, 1281, 5000])
