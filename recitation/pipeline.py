@@ -120,9 +120,18 @@ class Session:
     """See the module's docstring."""
 
     def __init__(
-        self, passage: Passage, vad: SileroVad, lag_frames: int = LAG_FRAMES, intake: Intake | None = None
+        self,
+        passage: Passage,
+        vad: SileroVad,
+        lag_frames: int = LAG_FRAMES,
+        intake: Intake | None = None,
+        *,
+        straight: bool = False,
     ) -> None:
-        """``intake`` is the encoder's (``intake_of(engine)``); that of the bundled one is 80 ms of log-mels."""
+        """``intake`` is the encoder's (``intake_of(engine)``); that of the bundled one is 80 ms of log-mels.
+
+        ``straight`` is for a recitation known to go through the passage without a repeat or an omission.
+        """
         self.passage = passage
         self.level = LevelNormaliser()
         self.ring = RingBuffer(5.0)
@@ -135,7 +144,7 @@ class Session:
         self._room_db = QUIETEST_DB
         self._hops = Hops(intake or Intake())
         self._levelled = np.zeros(0, np.float32)
-        self._tracker = Tracker(passage.graph, lag_frames)
+        self._tracker = Tracker(passage.graph, lag_frames, straight=straight)
         self._log_probs: deque[Floats] = deque(maxlen=KEPT_FRAMES + lag_frames)
         self._voiced: deque[bool] = deque(maxlen=KEPT_FRAMES + lag_frames)
         self._heard_frames = 0
@@ -444,9 +453,10 @@ def recite(session: Session, engine: Engine, pcm: Floats, chunk: int = SAMPLE_RA
 def align_offline(engine: Engine, pcm: Floats, passage: Passage) -> list[tuple[str, int, int, int]]:
     """Phones of the passage located with the whole recording at hand: (at, index, start, end) in samples.
 
-    The same tracker with a lag as long as the recording, so that every decision sees all of it.
+    The same tracker with a lag as long as the recording, so that every decision sees all of it; the passage has to be
+    recited straight through.
     """
-    session = Session(passage, SileroVad(), len(pcm) // FRAME_SAMPLES + 2, intake_of(engine))
+    session = Session(passage, SileroVad(), len(pcm) // FRAME_SAMPLES + 2, intake_of(engine), straight=True)
     phones = [verdict for update in recite(session, engine, pcm, SAMPLE_RATE) for verdict in update.phones]
     return [(v.at, v.index, v.start, v.end) for v in phones]
 
