@@ -1,7 +1,8 @@
 """What the live line makes of a correct recitation: where it says the reciter is, and what it says of the words.
 
 Three sessions hear the same log-probabilities: the live one; the same with every decision left to the end, which is
-``talaqqi score --offline``; and one that has the full context, whose alignment stands for the truth.
+``talaqqi score --offline``; and one that has the full context and knows that the passage is recited straight through,
+whose alignment stands for the truth.
 """
 
 from collections.abc import Sequence
@@ -63,10 +64,15 @@ class Followed:
     boundary_ms: tuple[float, ...] = field(default=())
 
 
-def follow(passage: Passage, pcm: Pcm, log_probs: Floats, hop_frames: int, *, offline: bool = False) -> Told:
-    """Run a clip through a session that hears ``log_probs``; ``offline`` leaves every decision to the end."""
+def follow(
+    passage: Passage, pcm: Pcm, log_probs: Floats, hop_frames: int, *, offline: bool = False, straight: bool = False
+) -> Told:
+    """Run a clip through a session that hears ``log_probs``.
+
+    ``offline`` leaves every decision to the end; ``straight`` knows that nothing is repeated or left out.
+    """
     lag = len(log_probs) + 2 if offline else LAG_FRAMES
-    session = Session(passage, SileroVad(), lag, Intake(hop_frames))
+    session = Session(passage, SileroVad(), lag, Intake(hop_frames), straight=straight)
     # In portions of a second: how sound is cut up changes nothing.
     updates = tuple(recite(session, Replay(log_probs, hop_frames), pcm, SAMPLE_RATE))
     return Told(updates, session.summary())
@@ -77,9 +83,8 @@ def follow_all(passage: Passage, pcm: Pcm, hearing: Hearing, lookahead_ms: int =
     hop, log_probs = hearing.hop_frames[lookahead_ms], hearing.streamed[lookahead_ms]
     live = follow(passage, pcm, log_probs, hop)
     offline = follow(passage, pcm, log_probs, hop, offline=True)
-    if hearing.full is None:
-        return live, offline, offline
-    return live, offline, follow(passage, pcm, hearing.full, hop, offline=True)
+    best = log_probs if hearing.full is None else hearing.full
+    return live, offline, follow(passage, pcm, best, hop, offline=True, straight=True)
 
 
 def compare(live: Told, offline: Told, truth: Told) -> Followed:
