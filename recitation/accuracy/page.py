@@ -29,10 +29,10 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font
 th,td{text-align:left;padding:5px 14px 5px 0;border-bottom:1px solid var(--rule);vertical-align:top}
 tr:last-child td{border-bottom:0}thead th{color:var(--muted);font-weight:600}
 td.detail{color:var(--muted);padding-left:16px}
-.units{display:grid;gap:20px;grid-template-columns:repeat(auto-fit,minmax(min(270px,100%),1fr))}
+.units{display:grid;gap:20px;grid-template-columns:repeat(auto-fit,minmax(min(400px,100%),1fr))}
 .units td:first-child,.units td:last-child{font-size:18px;line-height:1.4;
 font-family:Units,"Amiri Quran","Noto Naskh Arabic",serif}
-.units td:nth-child(2){white-space:nowrap}
+.units td{white-space:nowrap}.units td:first-child{width:4em}.units td:nth-child(2){width:10em}
 .units .scroll{max-height:520px;overflow:auto}
 .units thead th{position:sticky;top:0;background:var(--card)}
 """

@@ -74,7 +74,6 @@ def _lines(result: dict[str, Any]) -> Iterator[tuple[str, Reader]]:
     yield "streamed verdict as offline", _with_interval("stream_offline_agreement")
     yield "place found from the first 4 s", _share("locate_top1")
     yield "**right phones doubted**", _with_interval("false_alarm_rate")
-    yield "– and shown, in 100 phones", _number("false_alarms_per_100_phones", 2)
     yield "right words questioned", _with_interval("words_accused")
     yield "words without a verdict", _with_interval("words_unclear")
     swaps: tuple[tuple[str, Reader], ...] = (
