@@ -60,6 +60,9 @@ VOICED_SHARE = 0.2
 """A word with less voice in it than this was not said: noise can look like phones."""
 OMITTED_WORDS = 40
 """Words passed over in one go beyond this number were not left out by mistake."""
+REMEMBERED_SEGMENTS = 160
+SAID_FRAMES = 2.0
+"""Voice of this many frames for each phone passed over (40 ms, faster than anybody recites) may have been they."""
 CONCEALED_LIMIT = 0.3
 """A word with a larger share of concealed audio gets no verdict."""
 
@@ -150,6 +153,7 @@ class Session:
         self._heard_frames = 0
         self._previous: Segment | None = None
         self._open: _OpenWord | None = None
+        self._recent: deque[Segment] = deque(maxlen=REMEMBERED_SEGMENTS)
         self._finished = (-1, 0)
         self._passed_over = range(0)
         self._doubt = 0.0
@@ -278,9 +282,9 @@ class Session:
         if node.word < 0:
             return None, []
         if self._open is None or (self._open.word, self._open.attempt) != (node.word, segment.attempt):
-            self._begin_word(segment, previous)
-            self._open = _OpenWord(node.word, segment.attempt, max(0, -node.index), [])
+            self._open = self._begin_word(segment)
         word = self._open
+        self._recent.append(segment)
         start, end = segment.start * FRAME_SAMPLES, segment.end * FRAME_SAMPLES
         if self.state in (Following.LOST, Following.UNCLEAR) or self._was_concealed(start, end):
             word.unjudged = True
@@ -295,14 +299,30 @@ class Session:
             return verdict, []
         return verdict, self._finish_word(word, segment)
 
-    def _begin_word(self, segment: Segment, previous: Segment | None) -> None:
-        """Where an attempt begins, note the words that were passed over to get there."""
-        if previous is None or previous.attempt == segment.attempt:
-            return
-        left, taken_up = (self.passage.graph.nodes[n].word for n in (previous.node, segment.node))
-        self._passed_over = range(left + 1, taken_up) if left >= 0 else range(0)
-        if self.state is Following.DONE:
-            self.state = Following.FOLLOWING
+    def _begin_word(self, segment: Segment) -> _OpenWord:
+        """A word is begun; where an attempt begins with it, note the words that were passed over to get there."""
+        node = self.passage.graph.nodes[segment.node]
+        if self._recent and self._recent[-1].attempt != segment.attempt:
+            self._passed_over = self._words_before(segment)
+            if self.state is Following.DONE:
+                self.state = Following.FOLLOWING
+        return _OpenWord(node.word, segment.attempt, max(0, -node.index), [])
+
+    def _words_before(self, segment: Segment) -> range:
+        """Words between what was recited before a jump and ``segment``, recited after it; none when something was said
+        there that may have been they.
+
+        Phones closed on the old path after the jump were mistaken for what is recited now.
+        """
+        before = next((s for s in reversed(self._recent) if s.start < segment.attempt), None)
+        if before is None:
+            return range(0)
+        nodes, words = self.passage.graph.nodes, self.passage.words
+        passed = range(nodes[before.node].word + 1, nodes[segment.node].word)
+        missing = sum(len(words[n].joined) for n in passed)
+        oldest = self._heard_frames - len(self._voiced)
+        voiced = sum(self._voiced[n - oldest] for n in range(max(oldest, before.end), segment.end))
+        return passed if voiced < SAID_FRAMES * missing else range(0)
 
     def _goes_on(self, segment: Segment) -> bool:
         """Whether the next phone is of the same word."""
@@ -377,11 +397,12 @@ class Session:
         return before.status is not Status.ACCEPTED and status is not Status.UNCLEAR
 
     def _omitted(self, sample: int) -> list[WordVerdict]:
-        """Words passed over and never recited, now that a word after them has been heard well; far ones were not
-        meant to be recited."""
+        """Words passed over and not recited as far as was heard, now that a word after them has been heard well; far
+        ones were not meant to be recited."""
         if len(self._passed_over) > OMITTED_WORDS:
             return []
-        missing = [n for n in self._passed_over if n not in self._verdicts]
+        unclear = {n for n, verdict in self._verdicts.items() if verdict.status is Status.UNCLEAR}
+        missing = [n for n in self._passed_over if n in unclear or n not in self._verdicts]
         for n in missing:
             self._verdicts[n] = WordVerdict(self.passage.words[n].at, sample, sample, 0.0, Status.OMITTED)
             self._phones[n] = ()
