@@ -105,7 +105,11 @@ def test_words_left_out_are_passed_over(stop: int, on: int, pause: int) -> None:
     recital = Recital("78:1-16")
     recital.say(0, stop, pause)
     recital.say(on, on + 8)
-    assert recital.heard(recital.follow(0.7)) == [*range(stop + 1), *range(on, on + 9)]
+    heard = recital.heard(recital.follow(0.7))
+    assert heard[: stop + 1] == [*range(stop + 1)]
+    assert heard[-9:] == [*range(on, on + 9)]
+    # In one breath the next word may have been begun before it was plain that another one was.
+    assert len(heard) - stop - 10 <= (0 if pause else 1)
 
 
 def test_a_word_broken_off_is_begun_again() -> None:
