@@ -101,6 +101,7 @@ class Tracker:
         self._speech: deque[bool] = deque(maxlen=lag_frames + HISTORY)
         self._sounding: deque[int] = deque([0], maxlen=lag_frames + HISTORY)
         """Frames with a voice and a phone up to each frame."""
+        self._scouted = len(graph) > WINDOW_STATES and not straight
         self._heard: deque[Floats] = deque(maxlen=LISTENED_FRAMES)
         self._scout: Scout | None = None
 
@@ -115,9 +116,7 @@ class Tracker:
         for row, voiced in zip(floor, speech.tolist(), strict=True):
             self._advance(row, voiced)
         closed = self._commit()
-        if len(self.graph) > WINDOW_STATES:
-            self._look_around(log_probs)
-        return closed
+        return closed + self._look_around(log_probs) if self._scouted else closed
 
     def _advance(self, emission: Floats, voiced: bool) -> None:
         cost = self._paths.advance(emission, voiced, self.strangeness > LOST_COST)
@@ -142,20 +141,23 @@ class Tracker:
         if node != self.cursor:
             self.cursor, self.cursor_frame = node, paths.frames - 1
 
-    def _look_around(self, log_probs: Floats) -> None:
-        """Let the scout look for a reciter who is lost in a passage that the window does not hold."""
+    def _look_around(self, log_probs: Floats) -> list[Segment]:
+        """Let the scout look for a reciter who is lost in a passage that the window does not hold; what is closed
+        because the place that it found is gone on from."""
         before, now = self.frames - len(log_probs), self.frames
         self._heard.extend(log_probs)
         if self.strangeness <= LOST_COST or before // SCOUT_FRAMES == now // SCOUT_FRAMES:
-            return
+            return []
         self._scout = self._scout or Scout(self.graph.words)
         word = self._scout.find(np.stack(self._heard))
         if word is None:
-            return
+            return []
+        closed = self._commit(ending=True)
         self._paths.land(word)
         self._attempt = self._shown_attempt = self._until = now
         self._closed = self._open = None
         self.strangeness = FOUND_STRANGENESS
+        return closed
 
     def _node_at(self, state: int) -> int | None:
         """The newest node begun when the path is in ``state``."""

@@ -44,11 +44,11 @@ class Recital:
             self.script.say_form(self.words[n].form(started=started, stopped=stopped))
         self.script.pause(pause)
 
-    def follow(self, confusion: float = 1.0) -> list[Segment]:
+    def follow(self, confusion: float = 1.0, lag: int = LAG_FRAMES, straight: bool = False) -> list[Segment]:
         """Segments of it all."""
         self.script.pause(40)
         log_probs, speech = self.script.log_probs(confusion), self.script.speech()
-        tracker = Tracker(self.graph)
+        tracker = Tracker(self.graph, lag, straight=straight)
         segments: list[Segment] = []
         for begin in range(0, len(log_probs), HOP):
             segments += tracker.push(log_probs[begin : begin + HOP], speech[begin : begin + HOP])
@@ -231,13 +231,21 @@ def assert_ordered(segments: Sequence[Segment]) -> None:
     assert all(s.start >= s.attempt for s in segments)
 
 
-def test_an_alignment_that_is_to_go_straight_does() -> None:
-    recital = Recital("1:1-7")
-    recital.say(0, 9)
-    recital.say(4, 28)
-    tracker = Tracker(recital.graph, lag_frames=4000, straight=True)
-    tracker.push(recital.script.log_probs(), recital.script.speech())
-    segments = tracker.finish()
+@pytest.mark.parametrize(("reference", "stop", "on"), [("1:1-7", 9, 4), ("36", 9, 400)])
+def test_an_alignment_that_is_to_go_straight_does(reference: str, stop: int, on: int) -> None:
+    recital = Recital(reference)
+    recital.say(0, stop)
+    recital.say(on, on + 20)
+    segments = recital.follow(lag=4000, straight=True)
     assert {s.attempt for s in segments} == {0}
     words = recital.heard(segments)
     assert words == sorted(set(words))
+
+
+def test_what_went_before_is_kept_when_pages_are_turned_with_the_whole_recording_at_hand() -> None:
+    recital = Recital("36")
+    recital.say(0, 9)
+    recital.say(500, 530)
+    heard = recital.heard(recital.follow(lag=4000))
+    assert heard[:10] == [*range(10)]
+    assert heard[-8:] == [*range(523, 531)]
