@@ -14,7 +14,7 @@ from recitation.audio import SAMPLE_HZ, read_audio
 from recitation.made_voice.command import write_audio
 
 PERF = Path(__file__).resolve().parents[2] / "perf"
-SCRIPTS = ("accuracy", "cost", "latency", "stages")
+SCRIPTS = ("accuracy", "cost", "latency", "stages", "stress")
 SLOW_S = 300
 
 
