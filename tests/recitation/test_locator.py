@@ -41,9 +41,8 @@ def spoken(reference: str, seed: int = 0, skip_words: int = 0, before: str = "",
 
 
 @pytest.mark.parametrize("place", ["2:255", "1:2", "18:10", "36:1-3", "67:1", "93:1-3", "103", "114"])
-@pytest.mark.parametrize("seed", range(2))
-def test_an_ayah_is_found_from_its_first_seconds(locator: Locator, place: str, seed: int) -> None:
-    found = locator.locate(beginning(spoken(place, seed), SECONDS))
+def test_an_ayah_is_found_from_its_first_seconds(locator: Locator, place: str) -> None:
+    found = locator.locate(beginning(spoken(place), SECONDS))
     reference = parse_reference(place)
     assert found[0].at == f"{reference.surah}:{reference.first}:1"
     assert found[0].p > 0.8
@@ -55,7 +54,7 @@ def test_a_place_inside_an_ayah_is_found(locator: Locator, place: str) -> None:
     assert found[0].at == f"{place}:6"
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_wrong_left_out_and_added_phones_are_tolerated(locator: Locator, seed: int) -> None:
     random = np.random.default_rng(seed)
     script = Script(random)
