@@ -266,9 +266,7 @@ class Tracker:
         if following is not None:
             if following.first >= settled:
                 return None
-            last = self._last_voiced(visit.last, following.first - 1)
-            paused = following.first - 1 - last > PAUSE_FRAMES // 2
-            end = last + 1 if paused else following.first
+            end = self._rest_after(visit.last, following.first)
             breaks_off = following.attempt != visit.attempt
             return Segment(
                 visit.node, visit.first, max(visit.first + 1, end), following.node,
@@ -278,6 +276,18 @@ class Tracker:
         if not ending and self.frames - 1 - last < PAUSE_FRAMES:
             return None
         return Segment(visit.node, visit.first, last + 1, None, attempt=self._attempt)
+
+    def _rest_after(self, emitted: int, until: int) -> int:
+        """Where the voice first rests after ``emitted``, or ``until`` when it goes on.
+
+        The voice is back some frames before the next phone is emitted, so the rest is looked for from its own side.
+        """
+        silent = 0
+        for frame in range(emitted + 1, until):
+            silent = 0 if self._speech[frame - self.frames] else silent + 1
+            if silent > PAUSE_FRAMES // 2:
+                return frame - silent + 1
+        return until
 
     def _last_voiced(self, emitted: int, frame: int) -> int:
         """The last frame up to ``frame`` with voice, at least ``emitted``."""

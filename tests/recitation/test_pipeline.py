@@ -225,6 +225,15 @@ def test_streaming_agrees_with_the_whole_recording_at_hand(
     assert np.mean(np.array(starts) <= 0.15 * 16_000) > 0.8
 
 
+def test_a_pause_belongs_to_no_word(engine: OnnxEngine, fatihah: MadeRecitation) -> None:
+    """The voice is back before the next phone is heard: the pause must still be found with everything at hand."""
+    ends = {phone.at: phone.end for phone in fatihah.phones}
+    found = {at: end for at, _, _, end in align_offline(engine, fatihah.pcm, passage("1:1-7"))}
+    late = [(found[at] - end) / 16_000 for at, end in ends.items() if at in found]
+    assert len(late) >= 25
+    assert np.percentile(late, 95) < 0.3
+
+
 def test_sessions_in_one_batch_hear_what_they_hear_alone(
     engine: OnnxEngine, vad: SileroVad, ikhlas: MadeRecitation, fatihah: MadeRecitation, heard: Recited
 ) -> None:
