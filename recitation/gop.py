@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 TEMPERATURE = 1.0
 EXPECTED_PRIOR = 2.0
-"""Log-odds in favour of the expected phone: most letters are said right (calibrated on the development voices)."""
+"""Log-odds in favour of the expected phone: most letters are said right (and see ``recitation.clarity``)."""
 ACOUSTIC_RIVALS = 2
 """Units added to the candidates because the window sounds like them."""
 SCALED_FRAMES, TINY = 8, 1e-300
@@ -88,14 +88,14 @@ def candidates(expected: int, view: View) -> list[int]:
     return rivals
 
 
-def judge(view: View, expected: int) -> Pronunciation:
-    """Weigh the expected phone against its rivals and against nothing."""
+def judge(view: View, expected: int, allowance: float = 0.0) -> Pronunciation:
+    """Weigh the expected phone against its rivals and against nothing; ``allowance`` is added to its log-odds."""
     head = [] if view.before is None else [view.before]
     tail = [] if view.after is None else [view.after]
     rivals = candidates(expected, view)
     sequences = [[*head, expected, *tail], [*head, *tail], *([*head, rival, *tail] for rival in rivals)]
     scores = ctc_likelihoods(view.log_probs, sequences) / np.float32(TEMPERATURE)
-    scores[0] += np.float32(EXPECTED_PRIOR)
+    scores[0] += np.float32(EXPECTED_PRIOR + allowance)
     weights = np.exp(scores - scores.max())
     p = float(weights[0] / weights.sum())
     best = int(scores[1:].argmax())

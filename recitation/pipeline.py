@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from recitation.acoustics.engine import Engine
 from recitation.acoustics.intake import Hops, Intake, hear, intake_of
 from recitation.audio import LevelNormaliser, RingBuffer
+from recitation.clarity import Clarity
 from recitation.events import Cursor, Following, PhoneVerdict, Status, Summary, Update, WordReport, WordVerdict
 from recitation.features import FRAME_SAMPLES as MEL_SAMPLES
 from recitation.features import SAMPLE_RATE
@@ -48,8 +49,10 @@ KEPT_FRAMES = 400
 NEIGHBOUR_FRAMES = 30
 """How far back the window of a judgement reaches into the phone before."""
 AFTER_FRAMES = 4
-DOUBTFUL = 0.04
+DOUBTFUL = 0.2
 """A phone below this probability makes its word questioned (false-alarm budget, docs/decisions.md)."""
+UNSAID = 0.02
+"""Probability given to a phone that the path left out."""
 DOUBT_MEMORY = 0.04
 """Weight of the newest phone in the running share of doubtful phones: a memory of some 25 phones."""
 UNTRUSTED = 0.12
@@ -156,6 +159,7 @@ class Session:
         self._recent: deque[Segment] = deque(maxlen=REMEMBERED_SEGMENTS)
         self._finished = (-1, 0)
         self._passed_over = range(0)
+        self._clarity = Clarity()
         self._doubt = 0.0
         self._verdicts: dict[int, WordVerdict] = {}
         self._phones: dict[int, tuple[PhoneVerdict, ...]] = {}
@@ -288,7 +292,7 @@ class Session:
         start, end = segment.start * FRAME_SAMPLES, segment.end * FRAME_SAMPLES
         if self.state in (Following.LOST, Following.UNCLEAR) or self._was_concealed(start, end):
             word.unjudged = True
-        p, heard = (0.02, "") if segment.skipped else self._pronounced(segment, previous)
+        p, heard = (UNSAID, "") if segment.skipped else self._pronounced(segment, previous)
         self._doubt += DOUBT_MEMORY * ((p < DOUBTFUL) - self._doubt)
         verdict = PhoneVerdict(
             self.passage.words[node.word].at, node.index + word.shift, node.phone.script,
@@ -339,7 +343,9 @@ class Session:
         view = self._view(segment, previous)
         if view is None:
             return 1.0, None
-        result = judge(view, self.passage.graph.nodes[segment.node].phone.unit)
+        allowance = self._clarity.allowance
+        result = judge(view, self.passage.graph.nodes[segment.node].phone.unit, allowance)
+        self._clarity.note(result.p, allowance)
         return result.p, script_of(result.heard)
 
     def _view(self, segment: Segment, previous: Segment | None) -> View | None:

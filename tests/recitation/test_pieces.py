@@ -54,7 +54,7 @@ def test_pieces_lie_where_the_words_are(recited_ayat: list[MadeRecitation], engi
         for piece in pieces_of(clip, whole(engine, array), 0.3):
             at = min(spans, key=lambda at: abs(spans[at][0] - 160 * piece.first_frame))
             assert edit_distance(piece.units, units[at]) <= 1
-            assert abs(160 * piece.first_frame - spans[at][0]) < 0.2 * 16_000
+            assert abs(160 * piece.first_frame - spans[at][0]) < 0.3 * 16_000
             assert abs(160 * (piece.first_frame + piece.frames) - spans[at][1]) < 0.3 * 16_000
             found += 1
     assert found >= 6
