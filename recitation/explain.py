@@ -143,7 +143,8 @@ def _substitution(letter: str, other: str) -> Explanation:
     fixes = [trait.fix for trait in ours[:1]]
     if place != wrong:
         what = Said(f"{what.ar}. {name.ar} من {place.ar}", f"{what.en}; {name.en} comes from {place.en}")
-        fixes = [Said(f"أخرجها من {place.ar}", f"say it from {place.en}"), *fixes]
+        heavier = [trait.fix for trait in ours[:1] if trait.key in ("itbaq", "istila")]
+        fixes = [Said(f"أخرجها من {place.ar}", f"say it from {place.en}"), *heavier]
     elif ours:
         differ = Said(
             f"في {name.ar} {_listed(ours).ar}، وفي {name_other.ar} {_listed(theirs).ar}",
