@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from recitation.acoustics.hugging_face import HOP_MS, HuggingFaceEngine
 from recitation.acoustics.intake import hear
 from recitation.acoustics.repeats import Floats
 from recitation.audio import SAMPLE_HZ, AudioError, LevelNormaliser, read_audio
-from recitation.phones import BLANK
+from recitation.evaluate import edit_distance, greedy
 
 LOOKAHEADS_MS = (0, 80, 240, 480)
 
@@ -62,26 +61,11 @@ def difference(streamed: Floats, whole: Floats, lookahead_ms: int) -> Difference
     """Between log-probabilities of the same frames, float32[T, units] each, T at least 1."""
     distance = np.abs(np.exp(streamed) - np.exp(whole)).sum(axis=1).mean() / 2
     changed = (streamed.argmax(axis=1) != whole.argmax(axis=1)).mean()
-    units = likeliest_units(whole)
-    errors = edit_distance(likeliest_units(streamed), units) / max(len(units), 1)
+    units = greedy(whole)
+    errors = edit_distance(greedy(streamed), units) / max(len(units), 1)
     return Difference(
         lookahead_ms, len(whole), round(float(distance), 4), round(float(changed), 4), len(units), round(errors, 4)
     )
-
-
-def likeliest_units(log_probs: Floats) -> list[int]:
-    """Units of the likeliest path."""
-    return [unit for unit, _ in groupby(log_probs.argmax(axis=1).tolist()) if unit != BLANK]
-
-
-def edit_distance(heard: Sequence[int], reference: Sequence[int]) -> int:
-    """Levenshtein's distance."""
-    row = list(range(len(reference) + 1))
-    for n, unit in enumerate(heard, 1):
-        before, row = row, [n]
-        for m, expected in enumerate(reference):
-            row.append(min(row[m] + 1, before[m + 1] + 1, before[m] + (unit != expected)))
-    return row[-1]
 
 
 def main(arguments: list[str] | None = None) -> int:
