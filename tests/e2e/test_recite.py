@@ -35,6 +35,9 @@ LIT = ("current", "tentative", "accepted", "questioned", "wrong", "unclear")
 JUDGED = ("accepted", "questioned", "wrong", "unclear")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
+FAKE_BUFFER_MS = 10
+"""A fake microphone stamps its buffers when it hands them over, when their sound is this old: measured latencies are
+short by as much, and on a quick machine the true one is hardly more."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,7 @@ def recite(playwright: Playwright, server: str, microphone: Microphone, name: st
         assert_followed(watched, microphone.verses, order)
         assert watched.trickled and set(watched.trickled) == {204}, "candidates were not taken"
         latencies: list[float] = watched.page.evaluate("window.talaqqi.latencies")
-        assert 0 < np.median(latencies) < 1000, "from capture to feedback"
+        assert -FAKE_BUFFER_MS < np.median(latencies) < 1000, "from capture to feedback"
         lit: list[float] = watched.page.evaluate("window.talaqqi.litLatencies")
         judged: list[float] = watched.page.evaluate("window.talaqqi.wordLatencies")
         assert np.median(lit) < np.median(judged) < 2000, "from the end of a word to its light and to its verdict"
