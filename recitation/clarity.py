@@ -34,7 +34,9 @@ class Clarity:
         middle = median([*self._odds, *[TYPICAL] * PRESUMED])
         return USUAL + max(-MOST, min(MOST, WEIGHT * (TYPICAL - middle)))
 
-    def note(self, p: float, allowance: float) -> None:
-        """A phone was given probability ``p`` with this allowance."""
+    def note(self, p: float, allowance: float) -> float:
+        """A phone was given probability ``p`` with this allowance; what a typical voice would have been given."""
         p = min(max(p, CERTAIN), 1 - CERTAIN)
-        self._odds.append(math.log(p / (1 - p)) - allowance)
+        odds = math.log(p / (1 - p)) - allowance
+        self._odds.append(odds)
+        return 1 / (1 + math.exp(-odds - USUAL))

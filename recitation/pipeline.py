@@ -98,6 +98,8 @@ class _OpenWord:
     attempt: int
     shift: int
     phones: list[PhoneVerdict]
+    faint: list[bool]
+    """Whether each phone would be doubted in a typical voice."""
     unjudged: bool = False
 
 
@@ -153,6 +155,8 @@ class Session:
         self._tracker = Tracker(passage.graph, lag_frames, straight=straight)
         self._log_probs: deque[Floats] = deque(maxlen=KEPT_FRAMES + lag_frames)
         self._voiced: deque[bool] = deque(maxlen=KEPT_FRAMES + lag_frames)
+        self._spoken: deque[bool] = deque(maxlen=KEPT_FRAMES + lag_frames)
+        """Voice by the network alone: noise that is new to the room sounds, but is no voice."""
         self._heard_frames = 0
         self._previous: Segment | None = None
         self._open: _OpenWord | None = None
@@ -224,6 +228,7 @@ class Session:
         middles = first + FRAME_SAMPLES * (np.arange(frames) + 0.5)
         window = np.minimum(np.searchsorted(voice.ends, middles), len(voice.values) - 1)
         voiced: NDArray[np.bool_] = np.asarray(voice.values)[window] >= SPEECH_THRESHOLD
+        self._spoken.extend(voiced.tolist())
         return voiced | self._sounding(frames)
 
     def _sounding(self, frames: int) -> NDArray[np.bool_]:
@@ -292,8 +297,9 @@ class Session:
         start, end = segment.start * FRAME_SAMPLES, segment.end * FRAME_SAMPLES
         if self.state in (Following.LOST, Following.UNCLEAR) or self._was_concealed(start, end):
             word.unjudged = True
-        p, heard = (UNSAID, "") if segment.skipped else self._pronounced(segment, previous)
-        self._doubt += DOUBT_MEMORY * ((p < DOUBTFUL) - self._doubt)
+        p, heard, usual = (UNSAID, "", UNSAID) if segment.skipped else self._pronounced(segment, previous)
+        word.faint.append(usual < DOUBTFUL)
+        self._doubt += DOUBT_MEMORY * (word.faint[-1] - self._doubt)
         verdict = PhoneVerdict(
             self.passage.words[node.word].at, node.index + word.shift, node.phone.script,
             start, end, round(p, 4), heard, node.phone.letters,
@@ -310,7 +316,7 @@ class Session:
             self._passed_over = self._words_before(segment)
             if self.state is Following.DONE:
                 self.state = Following.FOLLOWING
-        return _OpenWord(node.word, segment.attempt, max(0, -node.index), [])
+        return _OpenWord(node.word, segment.attempt, max(0, -node.index), [], [])
 
     def _words_before(self, segment: Segment) -> range:
         """Words between what was recited before a jump and ``segment``, recited after it; none when something was said
@@ -338,15 +344,15 @@ class Session:
     def _was_concealed(self, start: int, end: int) -> bool:
         return self._concealed.concealed_fraction(start, max(end, start + 1)) > CONCEALED_LIMIT
 
-    def _pronounced(self, segment: Segment, previous: Segment | None) -> tuple[float, str | None]:
-        """Probability of the phone and its rival, from the window around it."""
+    def _pronounced(self, segment: Segment, previous: Segment | None) -> tuple[float, str | None, float]:
+        """Probability of the phone, its rival, and the probability in a typical voice, from the window around it."""
         view = self._view(segment, previous)
         if view is None:
-            return 1.0, None
+            return 1.0, None, 1.0
         allowance = self._clarity.allowance
         result = judge(view, self.passage.graph.nodes[segment.node].phone.unit, allowance)
-        self._clarity.note(result.p, allowance)
-        return result.p, script_of(result.heard)
+        usual = self._clarity.note(result.p, allowance)
+        return result.p, script_of(result.heard), usual
 
     def _view(self, segment: Segment, previous: Segment | None) -> View | None:
         """What is judged of a phone; None when its audio is no longer kept."""
@@ -387,11 +393,14 @@ class Session:
         start, end = word.phones[0].start, segment.end * FRAME_SAMPLES
         chances = np.array([max(v.p, 1e-4) for v in word.phones])
         doubtful = chances < DOUBTFUL
+        # What a voice is granted saves its letters from doubt; noise, which is granted most, must not gain by it.
+        poor = doubtful | np.array(word.faint)
         status = Status.ACCEPTED
-        if word.unjudged or doubtful.sum() * 2 > len(doubtful) > 1 or not self._was_said(word, segment):
+        misheard = poor.sum() * 2 > len(poor) > 1 or (poor.any() and self._doubt > UNTRUSTED)
+        if word.unjudged or misheard or not self._was_said(word, segment):
             status = Status.UNCLEAR
         elif doubtful.any():
-            status = Status.QUESTIONED if self._doubt <= UNTRUSTED else Status.UNCLEAR
+            status = Status.QUESTIONED
         score = round(float(np.exp(np.log(chances).mean())), 4)
         return WordVerdict(self.passage.words[word.word].at, start, end, score, status)
 
@@ -433,9 +442,9 @@ class Session:
         places = [verdict.index for verdict in word.phones]
         if places != list(range(places[0], places[0] + len(places))) or places[0] > 1:
             return False
-        oldest = self._heard_frames - len(self._voiced)
+        oldest = self._heard_frames - len(self._spoken)
         first = word.phones[0].start // FRAME_SAMPLES
-        flags = [self._voiced[n - oldest] for n in range(max(first, oldest), last.end)]
+        flags = [self._spoken[n - oldest] for n in range(max(first, oldest), last.end)]
         return not flags or sum(flags) >= VOICED_SHARE * len(flags)
 
     def summary(self) -> Summary:

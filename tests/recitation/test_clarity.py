@@ -41,6 +41,16 @@ def test_indulgence_has_an_end_and_old_phones_are_forgotten() -> None:
     assert clarity.allowance == pytest.approx(USUAL, abs=1e-6)
 
 
+def test_what_a_typical_voice_would_be_given_is_told() -> None:
+    clarity = Clarity()
+    heard(clarity, TYPICAL - 2, 20)
+    odds = -1.0
+    allowance = clarity.allowance
+    usual = clarity.note(1 / (1 + math.exp(-(odds + allowance))), allowance)
+    assert allowance > USUAL
+    assert usual == pytest.approx(1 / (1 + math.exp(-(odds + USUAL))))
+
+
 @pytest.mark.parametrize("p", [0.0, 1.0])
 def test_certainty_is_a_number(p: float) -> None:
     clarity = Clarity()
