@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from recitation.acoustics.engine import Engine
 from recitation.acoustics.intake import Hops, Intake, hear, intake_of
 from recitation.audio import LevelNormaliser, RingBuffer
-from recitation.clarity import Clarity
+from recitation.clarity import USUAL, Clarity
 from recitation.events import Cursor, Following, PhoneVerdict, Status, Summary, Update, WordReport, WordVerdict
 from recitation.features import FRAME_SAMPLES as MEL_SAMPLES
 from recitation.features import SAMPLE_RATE
@@ -444,7 +444,10 @@ class Session:
             return False
         oldest = self._heard_frames - len(self._spoken)
         first = word.phones[0].start // FRAME_SAMPLES
-        flags = [self._spoken[n - oldest] for n in range(max(first, oldest), last.end)]
+        # Letters as clear as these are no noise: for them any sound will do.
+        clear = self._clarity.allowance < USUAL
+        heard = self._voiced if clear else self._spoken
+        flags = [heard[n - oldest] for n in range(max(first, oldest), last.end)]
         return not flags or sum(flags) >= VOICED_SHARE * len(flags)
 
     def summary(self) -> Summary:
