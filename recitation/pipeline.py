@@ -445,7 +445,7 @@ class Session:
         oldest = self._heard_frames - len(self._spoken)
         first = word.phones[0].start // FRAME_SAMPLES
         # Letters as clear as these are no noise: for them any sound will do.
-        clear = self._clarity.allowance < USUAL
+        clear = self._clarity.allowance < USUAL or min(verdict.p for verdict in word.phones) > 0.9
         heard = self._voiced if clear else self._spoken
         flags = [heard[n - oldest] for n in range(max(first, oldest), last.end)]
         return not flags or sum(flags) >= VOICED_SHARE * len(flags)
