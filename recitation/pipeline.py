@@ -61,6 +61,8 @@ STRANGE, LOST = 0.9, LOST_COST
 """Cost of the passage over free recognition, nats a spoken frame, at which following is unclear or lost."""
 VOICED_SHARE = 0.2
 """A word with less voice in it than this was not said: noise can look like phones."""
+CLEAR = 0.9
+"""A word all of whose phones are likelier than this may do without a voice by the network: any sound will do."""
 OMITTED_WORDS = 40
 """Words passed over in one go beyond this number were not left out by mistake."""
 REMEMBERED_SEGMENTS = 160
@@ -444,8 +446,7 @@ class Session:
             return False
         oldest = self._heard_frames - len(self._spoken)
         first = word.phones[0].start // FRAME_SAMPLES
-        # Letters as clear as these are no noise: for them any sound will do.
-        clear = self._clarity.allowance < USUAL or min(verdict.p for verdict in word.phones) > 0.9
+        clear = self._clarity.allowance < USUAL or min(verdict.p for verdict in word.phones) > CLEAR
         heard = self._voiced if clear else self._spoken
         flags = [heard[n - oldest] for n in range(max(first, oldest), last.end)]
         return not flags or sum(flags) >= VOICED_SHARE * len(flags)
