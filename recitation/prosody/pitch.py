@@ -1,0 +1,167 @@
+"""Pitch of closed spans of recitation: SwiftF0 over many sessions at once.
+
+SwiftF0 (Nieradzik 2025, MIT) is a small convolutional network.  Its frame ``k`` is centred on sample ``256 k`` and
+depends on eleven hops of sound before it and ten after its own, and on no more.  So spans of different sessions, each
+with that much sound around it, are laid one after another and heard in one call: every frame comes out as if the
+session's whole recording had been heard at once, whatever the chunks and the company.  Batched in time, spans need no
+common length.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from swift_f0 import SwiftF0
+
+from recitation.audio import EMPTY, SAMPLE_HZ, Pcm
+from recitation.prosody.octaves import settle_octaves
+
+Floats = NDArray[np.float32]
+
+HOP_SAMPLES = 256
+LEFT_FRAMES, LOOKAHEAD_FRAMES = 11, 10
+"""Hops of sound that a frame depends on before it and after its own (``swift_f0.core`` 0.3, held to it by a test)."""
+LOWEST_HZ, HIGHEST_HZ = 60.0, 1000.0
+"""Deep men and high children, with room to spare."""
+VOICED = 0.5
+"""Confidence from which a frame is voiced; the network is calibrated to it."""
+KEPT_SAMPLES = 20 * SAMPLE_HZ
+"""Sound no span has asked for yet is kept no longer than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contour:
+    """Pitch in the frames of a span, 16 ms apart."""
+
+    start: int
+    """Sample on which the first frame is centred."""
+    hz: Floats
+    """float32[n]; meaningful where ``voiced``."""
+    confidence: Floats
+    """float32[n], 0 to 1."""
+
+    @property
+    def voiced(self) -> NDArray[np.bool_]:
+        """bool[n]."""
+        return self.confidence >= VOICED
+
+    @property
+    def end(self) -> int:
+        """Sample on which the frame after the last would be centred."""
+        return self.start + HOP_SAMPLES * len(self.hz)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Frames wanted, ``last`` exclusive."""
+
+    first: int
+    last: int
+
+
+class PitchSession:
+    """The sound of one reciter until its pitch is known.
+
+    ``push`` sound, ``close`` spans in order, and while ``ready`` hand the session to `SwiftPitch.step`.
+    """
+
+    def __init__(self, start: int = 0) -> None:
+        self.end = start
+        """Index one past the newest sample pushed."""
+        self._begin = start
+        self._sound = EMPTY
+        self._spans: deque[_Span] = deque()
+        self._next = _frame_from(start)
+        """First frame that may still be asked for."""
+        self._ended = False
+
+    def push(self, pcm: Pcm) -> None:
+        """Add float32[n] at 16 kHz, any n."""
+        self._sound = np.concatenate([self._sound, pcm])
+        self.end += len(pcm)
+        self._next = max(self._next, _frame_from(self.end - KEPT_SAMPLES))
+        self._forget()
+
+    def close(self, start: int, end: int) -> None:
+        """Ask for the pitch of samples ``start`` to ``end``, one past the last; what is too old or was asked for before
+        is left out.
+
+        ValueError for a span that is empty or has no sound yet.
+        """
+        if not start < end <= self.end:
+            raise ValueError(f"samples {start} to {end} are no span of the sound pushed, which ends at {self.end}")
+        span = _Span(max(self._next, _frame_from(start)), _frame_from(end))
+        if span.first < span.last:
+            self._spans.append(span)
+            self._next = span.last
+
+    def finish(self) -> None:
+        """No more sound comes: what is near its end is heard with silence after it."""
+        self._ended = True
+
+    @property
+    def ready(self) -> int:
+        """Spans whose sound, look-ahead included, is there."""
+        if self._ended:
+            return len(self._spans)
+        settled = self.end // HOP_SAMPLES - LOOKAHEAD_FRAMES
+        return sum(span.last <= settled for span in self._spans)
+
+    def take(self) -> tuple[int, Pcm]:
+        """The oldest span: its first frame, and the sound that its frames depend on, whole hops.
+
+        IndexError when there is none.
+        """
+        span = self._spans.popleft()
+        begin = (span.first - LEFT_FRAMES) * HOP_SAMPLES
+        end = (span.last + LOOKAHEAD_FRAMES) * HOP_SAMPLES
+        sound = self._sound[max(0, begin - self._begin) : max(0, end - self._begin)]
+        before = max(0, self._begin - begin)
+        padded = np.pad(sound, (before, end - begin - before - len(sound)))
+        self._forget()
+        return span.first, padded
+
+    def _forget(self) -> None:
+        oldest = self._spans[0].first if self._spans else self._next
+        drop = (oldest - LEFT_FRAMES) * HOP_SAMPLES - self._begin
+        if drop > 0:
+            self._sound = self._sound[drop:]
+            self._begin += drop
+
+
+def _frame_from(sample: int) -> int:
+    """The first frame centred on ``sample`` or later."""
+    return max(0, -(-sample // HOP_SAMPLES))
+
+
+class SwiftPitch:
+    """The network, stateless, shared by all sessions of a process; one thread."""
+
+    def __init__(self) -> None:
+        self._network = SwiftF0(threads=1, spin=False)
+
+    def step(self, sessions: Sequence[PitchSession]) -> list[list[Contour]]:
+        """Hear every span that is ready, in one call; the contours of each session, oldest first.
+
+        The result does not depend on who shares the call.  ValueError if a session comes twice.
+        """
+        if len({id(session) for session in sessions}) < len(sessions):
+            raise ValueError("a session can take part only once in a step")
+        contours: list[list[Contour]] = [[] for _ in sessions]
+        spans = [(n, *session.take()) for n, session in enumerate(sessions) for _ in range(session.ready)]
+        if not spans:
+            return contours
+        result = self._network.detect(
+            np.concatenate([sound for _, _, sound in spans]), SAMPLE_HZ, fmin=LOWEST_HZ, fmax=HIGHEST_HZ
+        )
+        place = 0
+        for n, first, sound in spans:
+            frames = len(sound) // HOP_SAMPLES
+            wanted = slice(place + LEFT_FRAMES, place + frames - LOOKAHEAD_FRAMES)
+            hz = result.pitch_hz[wanted].astype(np.float32)
+            confidence = result.confidence[wanted].astype(np.float32)
+            contours[n].append(Contour(first * HOP_SAMPLES, settle_octaves(hz, confidence >= VOICED), confidence))
+            place += frames
+        return contours
