@@ -1,8 +1,8 @@
 """Octave slips in a pitch contour, found by what a voice cannot do.
 
 A pitch detector now and then takes the second harmonic, or half the pitch, for the pitch.  A voice needs a tenth of a
-second and more for an octave (Xu and Sun 2002), so a leap between neighbouring frames is a slip, and of its two sides the
-shorter one has slipped: the cheapest way through the contour, by dynamic programming over the folds of each frame.
+second and more for an octave (Xu and Sun 2002), so a leap between neighbouring frames is a slip, and of its two sides
+the shorter one has slipped: the cheapest way through the contour, by dynamic programming over the folds of each frame.
 """
 
 import numpy as np
