@@ -32,18 +32,18 @@ class Window:
     log_probs: Floats
     """float32[last - first, units]."""
     voiced: Flags
-    """bool[last - first]."""
+    """bool[last - first]: there is a voice, or a sound well above the room."""
+    spoken: Flags
+    """bool[last - first]: there is a voice by the network alone; new noise sounds, but is no voice."""
 
-    @property
-    def voiced_share(self) -> float:
-        """Share of the frames with voice, 0 to 1; 0 for an empty window."""
-        return float(self.voiced.mean()) if len(self.voiced) else 0.0
+    def __len__(self) -> int:
+        return self.last - self.first
 
 
 class History:
     """The newest ``frames`` frames of a session; overflow drops the oldest.
 
-    Memory is claimed once: 292 bytes a frame of 72 units, 0.12 MB for 8 s.  Storage is a ring, frame ``n`` in row
+    Memory is claimed once: 290 bytes a frame of 72 units, 0.12 MB for 8 s.  Storage is a ring, frame ``n`` in row
     ``n % frames``.
     """
 
@@ -53,6 +53,7 @@ class History:
             raise ValueError(f"a history keeps at least one frame, not {frames}")
         self._log_probs = np.zeros((frames, units), np.float32)
         self._voiced = np.zeros(frames, np.bool_)
+        self._spoken = np.zeros(frames, np.bool_)
         self.end = 0
         """Frames heard since the session began: one past the newest."""
 
@@ -65,16 +66,19 @@ class History:
         """The oldest frame still held."""
         return self.end - len(self)
 
-    def append(self, log_probs: Floats, voiced: Flags) -> None:
-        """Add the newest frames, float32[n, units] and bool[n].  Raises ValueError when their numbers differ."""
-        if len(log_probs) != len(voiced):
-            raise ValueError(f"{len(log_probs)} frames of log-probabilities, but {len(voiced)} voice flags")
+    def append(self, log_probs: Floats, voiced: Flags, spoken: Flags) -> None:
+        """Add the newest frames, float32[n, units] and bool[n] twice.  Raises ValueError when their numbers differ."""
+        if not len(log_probs) == len(voiced) == len(spoken):
+            raise ValueError(
+                f"{len(log_probs)} frames of log-probabilities, but {len(voiced)} and {len(spoken)} voice flags"
+            )
         size = len(self._voiced)
         kept = min(len(voiced), size)
         self.end += len(voiced)
         rows = np.arange(self.end - kept, self.end) % size
         self._log_probs[rows] = log_probs[len(log_probs) - kept :]
         self._voiced[rows] = voiced[len(voiced) - kept :]
+        self._spoken[rows] = spoken[len(spoken) - kept :]
 
     def holds(self, first: int, last: int) -> bool:
         """Whether frames ``first`` to ``last`` (exclusive) can be had."""
@@ -85,7 +89,7 @@ class History:
         if not self.holds(first, last):
             raise ForgottenError(f"frames {first} to {last} asked, {self.start} to {self.end} held")
         rows = np.arange(first, last) % len(self._voiced)
-        return Window(first, last, self._log_probs[rows], self._voiced[rows])
+        return Window(first, last, self._log_probs[rows], self._voiced[rows], self._spoken[rows])
 
     def within(self, first: int, last: int) -> Window:
         """What is held of frames ``first`` to ``last``: both ends are moved into what there is."""

@@ -18,8 +18,9 @@ from recitation.acoustics.engine import Engine
 from recitation.acoustics.engines import open_engine
 from recitation.acoustics.intake import Intake, intake_of
 from recitation.lexicon import Lexicon, default_lexicon
+from recitation.listening import hear_voices
 from recitation.mushaf import parse_reference
-from recitation.pipeline import Session, hear_voices, passage
+from recitation.pipeline import Session, passage
 from recitation.vad import SileroVad
 from server.api import Api, Passages
 from server.auth import Tokens

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from recitation.audio import SAMPLE_HZ
 from recitation.events import Summary, Update
-from recitation.pipeline import HopVoice
+from recitation.listening import HopVoice
 from server.metrics import Metrics
 
 logger = logging.getLogger(__name__)

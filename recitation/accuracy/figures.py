@@ -14,8 +14,8 @@ from recitation.accuracy.intervals import clusters, f1, interval, rate
 from recitation.accuracy.swaps import Swapped
 from recitation.accuracy.truth import AgainstTruth
 from recitation.evaluate import alignment
+from recitation.judge import DOUBTFUL
 from recitation.phones import BLANK, UNITS
-from recitation.pipeline import DOUBTFUL
 
 Floats = NDArray[np.float32]
 Row = dict[str, object]

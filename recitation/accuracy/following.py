@@ -16,7 +16,8 @@ from recitation.acoustics.intake import Intake
 from recitation.audio import Pcm
 from recitation.events import PhoneVerdict, Status, Summary, Update
 from recitation.features import SAMPLE_RATE
-from recitation.pipeline import DOUBTFUL, Passage, Session, recite
+from recitation.judge import DOUBTFUL
+from recitation.pipeline import Passage, Session, recite
 from recitation.tracker import LAG_FRAMES
 from recitation.vad import SileroVad
 

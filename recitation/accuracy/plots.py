@@ -20,7 +20,7 @@ from recitation.accuracy.charts import (
     steps_to,
     vertical,
 )
-from recitation.pipeline import DOUBTFUL
+from recitation.judge import DOUBTFUL
 
 Groups = dict[str, dict[str, Any]]
 

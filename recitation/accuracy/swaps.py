@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from recitation.accuracy.following import ACCUSATIONS, Told, follow
 from recitation.audio import Pcm
 from recitation.events import Status
+from recitation.judge import DOUBTFUL
 from recitation.lexicon import Form, Phone, Word, recited
 from recitation.phones import CONFUSABLE, UNITS
-from recitation.pipeline import DOUBTFUL, Passage
+from recitation.pipeline import Passage
 
 Floats = NDArray[np.float32]
 

@@ -9,8 +9,9 @@ import pytest
 from recitation.acoustics.engine import OnnxEngine
 from recitation.audio import Pcm
 from recitation.events import Update
+from recitation.listening import hear_voices
 from recitation.made_voice import MadeRecitation
-from recitation.pipeline import HopStep, Session, hear_voices, passage
+from recitation.pipeline import HopStep, Session, passage
 from recitation.vad import SileroVad
 
 VERSES = ("112", "113:1-3", "112", "112")

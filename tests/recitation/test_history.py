@@ -20,7 +20,8 @@ def filled(frames: int, portions: list[int]) -> History:
     history = History(frames, UNITS)
     log_probs, voiced = heard(sum(portions))
     for end, size in zip(np.cumsum(portions), portions, strict=True):
-        history.append(log_probs[end - size : end], voiced[end - size : end])
+        portion = slice(end - size, end)
+        history.append(log_probs[portion], voiced[portion], ~voiced[portion])
     return history
 
 
@@ -40,6 +41,8 @@ def test_a_window_is_what_was_heard(frames: int, portions: list[int], first: int
     window = history.window(first, last)
     np.testing.assert_array_equal(window.log_probs, log_probs[first:last])
     np.testing.assert_array_equal(window.voiced, voiced[first:last])
+    np.testing.assert_array_equal(window.spoken, ~voiced[first:last])
+    assert len(window) == last - first
 
 
 @given(st.integers(1, 12), PORTIONS, st.integers(-3, 60), st.integers(-3, 60))
@@ -54,19 +57,13 @@ def test_what_is_held_of_a_span(frames: int, portions: list[int], first: int, la
 def test_a_window_stays_as_it_was() -> None:
     history = filled(4, [4])
     window = history.window(0, 4)
-    history.append(np.full((4, UNITS), -1, np.float32), np.ones(4, np.bool_))
+    history.append(np.full((4, UNITS), -1, np.float32), np.ones(4, np.bool_), np.ones(4, np.bool_))
     assert window.log_probs[:, 0].tolist() == [0, 1, 2, 3]
     assert history.window(4, 8).log_probs.max() == -1
 
 
-def test_the_share_of_voice() -> None:
-    history = filled(6, [6])
-    assert history.window(0, 6).voiced_share == pytest.approx(1 / 3)
-    assert history.window(2, 2).voiced_share == 0
-
-
 def test_frames_without_their_flags_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 frames of log-probabilities, but 3 voice flags"):
-        History(4, UNITS).append(np.zeros((2, UNITS), np.float32), np.zeros(3, np.bool_))
+    with pytest.raises(ValueError, match="2 frames of log-probabilities, but 3 and 2 voice flags"):
+        History(4, UNITS).append(np.zeros((2, UNITS), np.float32), np.zeros(3, np.bool_), np.zeros(2, np.bool_))
     with pytest.raises(ValueError, match="at least one frame"):
         History(0)

@@ -11,8 +11,8 @@ from recitation.acoustics.batching import Full
 from recitation.acoustics.intake import Intake
 from recitation.events import Cursor, Following, PhoneVerdict, Status, Summary, Update, WordReport, WordVerdict
 from recitation.lexicon import default_lexicon, recited
+from recitation.listening import HopVoice
 from recitation.mushaf import parse_reference
-from recitation.pipeline import HopVoice
 from recitation.vad import VadSession
 from server.app import Ear, Server
 from server.live import Line

@@ -1,0 +1,100 @@
+"""Whether somebody speaks: the voice network and the level of the room, hop by hop.
+
+The network is heard for one session alone, or for all of them at once (``hear_voices``), in another thread if need be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recitation.tracker import FRAME_SAMPLES
+from recitation.vad import SileroVad, VadSession
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+SPEECH_THRESHOLD = 0.4
+QUIETEST_DB, ABOVE_ROOM_DB = -42.0, 14.0
+"""Sound below this level, dBFS after levelling to -23, or not this far above the room, may be a pause."""
+ROOM_RISE_DB = 0.06
+"""How fast the room's level may rise, dB a frame of 20 ms: 3 dB a second, as in the level normaliser."""
+
+
+@dataclass(slots=True, eq=False)
+class HopVoice:
+    """A hop's windows in the voice network, and what it said of each."""
+
+    session: VadSession
+    ends: list[int]
+    """Sample at which the window before the first ended, then each window heard."""
+    values: list[float]
+    """Probability of speech in each of them."""
+
+
+def hear_voices(vad: SileroVad, voices: Sequence[HopVoice]) -> None:
+    """Run the voice network on every whole window of hops of different sessions, the first of each together, then the
+    second.  Touches nothing of a session that ``push`` touches, so sessions may be pushed to meanwhile."""
+    while ready := [voice for voice in voices if voice.session.ready]:
+        vad.step([voice.session for voice in ready])
+        for voice in ready:
+            voice.ends.append(voice.session.position)
+            voice.values.append(voice.session.probability)
+
+
+class Listener:
+    """Tells voice from silence in one session, in hops of ``hop_samples`` of levelled audio."""
+
+    def __init__(self, vad: SileroVad, hop_samples: int) -> None:
+        self._vad, self._network = vad, VadSession()
+        self._size = hop_samples
+        self._waiting = np.zeros(0, np.float32)
+        self._hop: HopVoice | None = None
+        self._hop_audio = np.zeros(0, np.float32)
+        self._room_db = QUIETEST_DB
+        self._frames = 0
+
+    def push(self, levelled: Floats) -> None:
+        """Add levelled audio at 16 kHz."""
+        self._waiting = np.concatenate([self._waiting, levelled])
+
+    @property
+    def missing(self) -> int:
+        """Samples that are wanting to a whole number of hops."""
+        return -len(self._waiting) % self._size
+
+    def voice_ready(self) -> HopVoice:
+        """What ``hear_voices`` is to hear of the oldest hop not yet taken; the same one until ``take``.
+
+        Raises IndexError when the audio of no such hop is there.
+        """
+        if self._hop is None:
+            if len(self._waiting) < self._size:
+                raise IndexError("no hop waits for its voice to be heard")
+            self._hop_audio, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
+            self._hop = HopVoice(self._network, [self._network.position], [self._network.probability])
+            self._network.push(self._hop_audio)
+        return self._hop
+
+    def take(self, frames: int) -> tuple[Flags, Flags]:
+        """Flags of the oldest hop, bool[frames] of 20 ms each: voice or another sound well above the room, and voice by
+        the network alone.  Raises IndexError when no hop is there."""
+        voice = self.voice_ready()
+        hear_voices(self._vad, [voice])
+        self._hop = None
+        middles = FRAME_SAMPLES * (self._frames + np.arange(frames) + 0.5)
+        window = np.minimum(np.searchsorted(voice.ends, middles), len(voice.values) - 1)
+        spoken: Flags = np.asarray(voice.values)[window] >= SPEECH_THRESHOLD
+        self._frames += frames
+        return spoken | self._sounding(frames), spoken
+
+    def _sounding(self, frames: int) -> Flags:
+        """Frames well above the room: a held nasal is no voice to the network, but it is no pause either."""
+        blocks = self._hop_audio.reshape(frames, -1)
+        levels = 10 * np.log10(np.square(blocks).mean(axis=1) + 1e-10)
+        sounding = np.zeros(frames, np.bool_)
+        for n, level in enumerate(levels.tolist()):
+            self._room_db = min(level, self._room_db + ROOM_RISE_DB)
+            sounding[n] = level > max(self._room_db + ABOVE_ROOM_DB, QUIETEST_DB)
+        return sounding
