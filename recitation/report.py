@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -19,6 +20,9 @@ from recitation.events import PhoneVerdict, Status, Summary, Update
 from recitation.explain import explain
 from recitation.features import SAMPLE_RATE
 from recitation.pipeline import Session, passage, recite
+from recitation.prosody.phrase import PitchRange
+from recitation.prosody.pitch import SwiftPitch
+from recitation.prosody.session import Prosody
 from recitation.tracker import FRAME_SAMPLES, LAG_FRAMES
 from recitation.vad import SileroVad
 
@@ -32,6 +36,9 @@ MARKS = {
     Status.NOT_REACHED: " ",
 }
 
+PAUSE_SAMPLES = SAMPLE_RATE * 3 // 10
+"""Between two phones so far apart the reciter paused."""
+
 
 def score(engine: Engine, pcm: NDArray[np.float32], verses: str, *, offline: bool = False) -> Summary:
     """Judge a recording, float32[n] at 16 kHz.  ``offline`` lets every decision see the whole recording.
@@ -44,6 +51,22 @@ def score(engine: Engine, pcm: NDArray[np.float32], verses: str, *, offline: boo
     for _ in tqdm(updates, total=len(pcm) // 1280, desc=verses, unit="hop", leave=False, disable=None):
         pass
     return session.summary()
+
+
+def pitch_range(pcm: NDArray[np.float32], summary: Summary) -> PitchRange | None:
+    """Pitch of the phones that were recited, float32[n] at 16 kHz; None where hardly any is voiced."""
+    prosody, pitch, heard = Prosody(), SwiftPitch(), 0
+    for start, end in sorted((p.start, p.end) for word in summary.words for p in word.phones if p.end > p.start):
+        prosody.push(pcm[heard:end])
+        if start - heard > PAUSE_SAMPLES:
+            prosody.pause(heard, start)
+        prosody.phone(start, end)
+        prosody.hear(pitch.step([prosody.pitch])[0])
+        heard = max(heard, end)
+    prosody.push(pcm[heard:])
+    prosody.finish()
+    prosody.hear(pitch.step([prosody.pitch])[0])
+    return prosody.range
 
 
 def _seconds(sample: int | None) -> float | None:
@@ -87,7 +110,9 @@ def slips_of(summary: Summary) -> Iterator[dict[str, Any]]:
             }
 
 
-def as_json(file: str, verses: str, summary: Summary, *, offline: bool) -> dict[str, Any]:
+def as_json(
+    file: str, verses: str, summary: Summary, *, offline: bool, pitch: PitchRange | None = None
+) -> dict[str, Any]:
     """The object ``talaqqi score --json`` prints."""
     return {
         "file": file,
@@ -107,6 +132,7 @@ def as_json(file: str, verses: str, summary: Summary, *, offline: bool) -> dict[
             for word in summary.words
         ],
         "slips": list(slips_of(summary)),
+        "pitch": None if pitch is None else msgspec.to_builtins(pitch),
     }
 
 
@@ -144,7 +170,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(
             json.dumps(
-                as_json(str(arguments.file), str(place.reference), summary, offline=arguments.offline),
+                as_json(
+                    str(arguments.file),
+                    str(place.reference),
+                    summary,
+                    offline=arguments.offline,
+                    pitch=pitch_range(pcm, summary),
+                ),
                 ensure_ascii=False,
             )
         )

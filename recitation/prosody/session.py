@@ -80,8 +80,8 @@ class Prosody:
         """Nothing was recited between two phones, or after the last one, from ``start`` to ``end``."""
         if self._open is None:
             return
-        heard = self._ring.read(max(start, self._ring.start), min(end, self._ring.end)) if end > start else None
-        breath = 0.0 if heard is None else breath_s(heard, self._levels.room_db)
+        first, last = max(start, self._ring.start), min(end, self._ring.end)
+        breath = breath_s(self._ring.read(first, last), self._levels.room_db) if last > first else 0.0
         self._close((end - start) / SAMPLE_HZ, breath)
 
     def finish(self) -> None:
