@@ -6,6 +6,7 @@ compared by CTC alignment of the posteriors themselves with the text from there,
 which places with the same wording share.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,6 +36,7 @@ LISTENED_S = 4.0
 """Seconds of recitation that name a place."""
 ISTIADHA_S = 8.0
 """The seeking of refuge is over by then."""
+ISTIADHA_UNITS = np.array([[run.unit for run in parse_script(ISTIADHA)]], np.uint8)
 ISTIADHA_COST = 2.0
 """It is said when explaining the beginning by it costs less than this over free recognition, nats a phone; other words
 cost 2.3 and more."""
@@ -49,7 +51,7 @@ class Candidate:
     """A place that may be recited."""
 
     at: str
-    """``surah:ayah:word``."""
+    """``surah:ayah:word``; of an ayah as a whole ``surah:ayah``."""
     p: float
     """Probability that the recitation began there."""
 
@@ -122,17 +124,38 @@ def beginning(log_probs: Floats, seconds: float = LISTENED_S) -> Floats:
 
 def _istiadha_frames(log_probs: Floats) -> int:
     """Frames of the seeking of refuge at the beginning; 0 when it is not said."""
-    text = np.array([[run.unit for run in parse_script(ISTIADHA)]], np.uint8)
-    paths = _Paths(text)
+    costs, _ = _istiadha_costs(log_probs)
+    if not len(costs) or costs.min() > ISTIADHA_COST * ISTIADHA_UNITS.size:
+        return 0
+    return int(costs.argmin()) + 1
+
+
+def _istiadha_costs(log_probs: Floats) -> tuple[Floats, float]:
+    """What it costs over free recognition, nats, that each frame ends the seeking of refuge, float32[T], and that the
+    last one is within it."""
+    paths = _Paths(ISTIADHA_UNITS)
     likeliest = 0.0
-    costs = np.full(len(log_probs), np.inf)
+    costs = np.full(len(log_probs), np.inf, np.float32)
     for n, frame in enumerate(np.logaddexp(log_probs, np.log(ALIGN_FLOOR)).astype(np.float32)):
         paths.advance(frame)
         likeliest += float(frame.max())
         costs[n] = likeliest - float(paths.scores[0, -2:].max())
-    if not len(costs) or costs.min() > ISTIADHA_COST * text.size:
-        return 0
-    return int(costs.argmin()) + 1
+    return costs, likeliest - float(paths.scores.max())
+
+
+def seeks_refuge(log_probs: Floats) -> bool:
+    """Whether all of float32[T, units] may be the beginning of the seeking of refuge, which some ayat have in them."""
+    phones = len(phones_heard(log_probs))
+    return phones > 0 and _istiadha_costs(log_probs)[1] < ISTIADHA_COST * phones
+
+
+def ayat_of(places: Sequence[Candidate]) -> list[Candidate]:
+    """The ayat, ``surah:ayah``, that places lie in, likeliest first, each with the sum of their probabilities."""
+    chances: dict[str, float] = {}
+    for place in places:
+        ayah = place.at.rpartition(":")[0]
+        chances[ayah] = chances.get(ayah, 0.0) + place.p
+    return [Candidate(ayah, p) for ayah, p in sorted(chances.items(), key=lambda item: -item[1])]
 
 
 class _Paths:

@@ -19,7 +19,11 @@ from recitation.audio import read_audio
 from recitation.events import PhoneVerdict, Status, Summary, Update
 from recitation.explain import explain
 from recitation.features import SAMPLE_RATE
-from recitation.pipeline import Session, passage, recite
+from recitation.finding import AUTO, Finding
+from recitation.listening import hear_voices
+from recitation.locator import default_locator
+from recitation.mushaf import AddressError
+from recitation.pipeline import HopStep, Session, passage, recite
 from recitation.prosody.phrase import PitchRange
 from recitation.prosody.pitch import SwiftPitch
 from recitation.prosody.session import Prosody
@@ -51,6 +55,29 @@ def score(engine: Engine, pcm: NDArray[np.float32], verses: str, *, offline: boo
     for _ in tqdm(updates, total=len(pcm) // 1280, desc=verses, unit="hop", leave=False, disable=None):
         pass
     return session.summary()
+
+
+def find(engine: Engine, pcm: NDArray[np.float32]) -> tuple[str, Summary]:
+    """Find where a recording, float32[n] at 16 kHz, is recited, and judge it there: the address and the verdicts.
+
+    Raises AddressError when no place is certain.
+    """
+    vad, step = SileroVad(), HopStep(engine)
+    intake = intake_of(engine)
+    finding = Finding(lambda verses: Session(passage(verses), vad, intake=intake), default_locator(), intake)
+    for begin in range(0, len(pcm), intake.samples):
+        finding.push(pcm[begin : begin + intake.samples])
+        while finding.hops_ready:
+            log_probs = step(finding.take_hop())
+            hear_voices(vad, [finding.voice_ready()])
+            finding.hop_done(log_probs)
+        question = finding.question
+        if question is not None:
+            finding.take(question.answer())
+    finding.finish(step)
+    if finding.verses == AUTO:
+        raise AddressError("no verse was recognised with certainty: name what was recited with --verses")
+    return finding.verses, finding.summary()
 
 
 def pitch_range(pcm: NDArray[np.float32], summary: Summary) -> PitchRange | None:
@@ -154,7 +181,9 @@ def as_text(summary: Summary) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``talaqqi score``."""
     parser.add_argument("file", type=Path, help="a recording in any format FFmpeg reads")
-    parser.add_argument("--verses", required=True, help="what was recited: 1:1-7, 112, 2:255, 2:255:3")
+    parser.add_argument(
+        "--verses", default=AUTO, help="what was recited: 1:1-7, 112, 2:255, 2:255:3 (default: find it)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.add_argument("--offline", action="store_true", help="decide with the whole recording at hand")
     parser.add_argument("--lookahead-ms", type=int, default=0, choices=LOOKAHEADS_MS, help="as the server's (0)")
@@ -163,16 +192,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the judgement of a file.  Raises AudioError, AddressError, ModelError."""
-    place = passage(arguments.verses)
+    known = None if arguments.verses == AUTO else str(passage(arguments.verses).reference)
     pcm = read_audio(arguments.file)
     engine = engine_of(arguments, arguments.lookahead_ms)
-    summary = score(engine, pcm, arguments.verses, offline=arguments.offline)
+    verses, summary = (known, None) if known else find(engine, pcm)
+    if summary is None or arguments.offline:
+        summary = score(engine, pcm, verses, offline=arguments.offline)
     if arguments.json:
         print(
             json.dumps(
                 as_json(
                     str(arguments.file),
-                    str(place.reference),
+                    verses,
                     summary,
                     offline=arguments.offline,
                     pitch=pitch_range(pcm, summary),

@@ -96,6 +96,19 @@ def test_offline_sees_the_whole_and_says_so(
     assert np.mean([abs(a - b) <= 0.15 for a, b in both]) > 0.65
 
 
+def test_the_passage_is_found_when_it_is_not_named(
+    capsys: pytest.CaptureFixture[str], ikhlas_file: Path, tmp_path: Path
+) -> None:
+    assert report.run(arguments(ikhlas_file, "--verses", "112", "--json")) == 0
+    named = json.loads(capsys.readouterr().out)
+    assert report.run(arguments(ikhlas_file, "--json")) == 0
+    assert json.loads(capsys.readouterr().out) == named
+    silence = tmp_path / "silence.wav"
+    write_audio(silence, np.zeros(48_000, np.float32))
+    with pytest.raises(AddressError, match="--verses"):
+        report.run(arguments(silence, "--json"))
+
+
 def test_look_ahead_is_a_choice(capsys: pytest.CaptureFixture[str], ikhlas_file: Path, engine: OnnxEngine) -> None:
     assert report.run(arguments(ikhlas_file, "--verses", "112", "--json", "--lookahead-ms", "240")) == 0
     told = json.loads(capsys.readouterr().out)
