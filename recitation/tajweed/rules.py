@@ -7,7 +7,7 @@ from recitation.letters import Said
 
 
 class Rule(StrEnum):
-    """A rule of recitation.  The modules of this package say how each is found."""
+    """A rule of recitation.  ``docs/tajweed-rules.md`` defines each and says how it is found."""
 
     MADD_TABII = "madd_tabii"
     MADD_BADAL = "madd_badal"
