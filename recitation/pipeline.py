@@ -157,9 +157,7 @@ class Session:
         words: list[WordVerdict] = []
         self._settle()
         for segment in segments:
-            phone, finished = self._judge.hear(
-                segment, following=self.state not in (Following.LOST, Following.UNCLEAR)
-            )
+            phone, finished = self._judge.hear(segment, following=self.state not in (Following.LOST, Following.UNCLEAR))
             phones += [phone] if phone else []
             words += finished
             if self._judge.done:
