@@ -24,12 +24,11 @@ from numpy.typing import NDArray
 from recitation.acoustics.intake import Hops, Intake
 from recitation.audio import LevelNormaliser
 from recitation.events import Following, Summary, Update
-from recitation.listening import SPEECH_THRESHOLD, HopVoice
+from recitation.listening import SPEECH_THRESHOLD, HopVoice, VoiceHops
 from recitation.locator import FRAMES_PER_S, RESCORED, Candidate, Locator, ayat_of, beginning, seeks_refuge
 from recitation.mushaf import AYAT_PER_SURAH, Reference, parse_reference
 from recitation.phones import BLANK
 from recitation.pipeline import Session
-from recitation.vad import VadSession
 
 Floats = NDArray[np.float32]
 
@@ -362,7 +361,7 @@ class Finding:
         if self._follower is None and self._onset is not None:
             self.take(self._question().answer())
         if self._follower is None:
-            return self._listening.hop_done(self._kept.hops * self._hop_samples)
+            return self._listening.update(self._kept.hops * self._hop_samples, speech=False)
         return self._with_what_is_behind(later(self._follower.session.finish(engine_step), self._follower.zero))
 
     def summary(self) -> Summary:
@@ -384,17 +383,14 @@ class _Listening:
     def __init__(self, intake: Intake) -> None:
         self.taken = 0
         """Hops."""
-        self._size = intake.samples
         self._level = LevelNormaliser()
         self._hops = Hops(intake)
-        self._levelled: Floats = np.zeros(0, np.float32)
-        self._voice = VadSession()
-        self._hop_voice: HopVoice | None = None
+        self._voices = VoiceHops(intake.samples)
 
     def push(self, pcm: Floats) -> None:
         """Add sound."""
         levelled = self._level.push(pcm)
-        self._levelled = np.concatenate([self._levelled, levelled])
+        self._voices.push(levelled)
         self._hops.push(levelled)
 
     @property
@@ -410,16 +406,15 @@ class _Listening:
 
     def voice_ready(self) -> HopVoice:
         """What the voice network is to hear of the oldest hop not yet done."""
-        if self._hop_voice is None:
-            audio, self._levelled = self._levelled[: self._size], self._levelled[self._size :]
-            self._hop_voice = HopVoice(self._voice, [self._voice.position], [self._voice.probability])
-            self._voice.push(audio)
-        return self._hop_voice
+        return self._voices.voice_ready()
 
     def hop_done(self, sample: int) -> Update:
         """The oldest hop, which ends with ``sample``, is over."""
-        voice, self._hop_voice = self._hop_voice, None
-        speech = voice is not None and max(voice.values) >= SPEECH_THRESHOLD
+        voice, _ = self._voices.take()
+        return self.update(sample, speech=max(voice.values) >= SPEECH_THRESHOLD)
+
+    def update(self, sample: int, *, speech: bool) -> Update:
+        """What there is to say at ``sample``: nothing is followed."""
         return Update(sample, None, (), (), speech, round(self._level.level_db, 1), Following.WAITING)
 
 
@@ -460,6 +455,5 @@ def together(updates: Sequence[Update]) -> Update:
     """One update that says all that several do, in order; where they differ the last one holds."""
     last = updates[-1]
     lists = [name for name in last.__struct_fields__ if isinstance(getattr(last, name), tuple)]
-    lists = [name for name in lists if not isinstance(getattr(last, name), msgspec.Struct)]
     said = {name: tuple(part for update in updates for part in getattr(update, name)) for name in lists}
     return msgspec.structs.replace(last, **said)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recitation.prosody.energy import levels
 from recitation.tracker import FRAME_SAMPLES
 from recitation.vad import SileroVad, VadSession
 
@@ -43,17 +44,15 @@ def hear_voices(vad: SileroVad, voices: Sequence[HopVoice]) -> None:
             voice.values.append(voice.session.probability)
 
 
-class Listener:
-    """Tells voice from silence in one session, in hops of ``hop_samples`` of levelled audio."""
+class VoiceHops:
+    """Levelled audio of one session on its way through the voice network, in hops of ``hop_samples``."""
 
-    def __init__(self, vad: SileroVad, hop_samples: int) -> None:
-        self._vad, self._network = vad, VadSession()
+    def __init__(self, hop_samples: int) -> None:
+        self._network = VadSession()
         self._size = hop_samples
         self._waiting = np.zeros(0, np.float32)
         self._hop: HopVoice | None = None
         self._hop_audio = np.zeros(0, np.float32)
-        self._room_db = QUIETEST_DB
-        self._frames = 0
 
     def push(self, levelled: Floats) -> None:
         """Add levelled audio at 16 kHz."""
@@ -77,24 +76,36 @@ class Listener:
             self._network.push(self._hop_audio)
         return self._hop
 
+    def take(self) -> tuple[HopVoice, Floats]:
+        """The oldest hop and its audio, float32[hop_samples].  Raises IndexError when none is there."""
+        voice, self._hop = self.voice_ready(), None
+        return voice, self._hop_audio
+
+
+class Listener:
+    """Tells voice from silence in one session, in hops of ``hop_samples`` of levelled audio."""
+
+    def __init__(self, vad: SileroVad, hop_samples: int) -> None:
+        self.hops = VoiceHops(hop_samples)
+        self._vad = vad
+        self._room_db = QUIETEST_DB
+        self._frames = 0
+
     def take(self, frames: int) -> tuple[Flags, Flags]:
         """Flags of the oldest hop, bool[frames] of 20 ms each: voice or another sound well above the room, and voice by
         the network alone.  Raises IndexError when no hop is there."""
-        voice = self.voice_ready()
+        voice, audio = self.hops.take()
         hear_voices(self._vad, [voice])
-        self._hop = None
         middles = FRAME_SAMPLES * (self._frames + np.arange(frames) + 0.5)
         window = np.minimum(np.searchsorted(voice.ends, middles), len(voice.values) - 1)
         spoken: Flags = np.asarray(voice.values)[window] >= SPEECH_THRESHOLD
         self._frames += frames
-        return spoken | self._sounding(frames), spoken
+        return spoken | self._sounding(levels(audio, len(audio) // frames)), spoken
 
-    def _sounding(self, frames: int) -> Flags:
+    def _sounding(self, frame_levels: Floats) -> Flags:
         """Frames well above the room: a held nasal is no voice to the network, but it is no pause either."""
-        blocks = self._hop_audio.reshape(frames, -1)
-        levels = 10 * np.log10(np.square(blocks).mean(axis=1) + 1e-10)
-        sounding = np.zeros(frames, np.bool_)
-        for n, level in enumerate(levels.tolist()):
+        sounding = np.zeros(len(frame_levels), np.bool_)
+        for n, level in enumerate(frame_levels.tolist()):
             self._room_db = min(level, self._room_db + ROOM_RISE_DB)
             sounding[n] = level > max(self._room_db + ABOVE_ROOM_DB, QUIETEST_DB)
         return sounding

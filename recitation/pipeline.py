@@ -8,7 +8,8 @@ No socket, no event loop, no wall clock.  The encoder is not in here, because it
         update = session.hop_done(log_probs)  # what the encoder made of it, float32[4, units]
 
 Voice activity is heard in ``hop_done``; who has many sessions can have it heard for all of them at once before that,
-in another thread if need be: ``hear_voices(vad, [session.voice_ready() for session in sessions])``.
+in another thread if need be: ``hear_voices(vad, [session.voice_ready() for session in sessions])``, of
+``recitation.listening``.
 
 ``recite`` does the whole loop for a file; it is the same code, so offline and live agree.
 """
@@ -105,7 +106,7 @@ class Session:
         if not len(levelled):
             return
         self.ring.append(levelled)
-        self._listener.push(levelled)
+        self._listener.hops.push(levelled)
         self._hops.push(levelled)
 
     @property
@@ -122,7 +123,7 @@ class Session:
 
         Raises IndexError when the audio of no such hop is there.
         """
-        return self._listener.voice_ready()
+        return self._listener.hops.voice_ready()
 
     def hop_done(self, log_probs: Floats) -> Update:
         """Take the encoder's answer to the oldest hop taken, float32[hop_frames / 2, units]."""
@@ -135,7 +136,7 @@ class Session:
         ``engine_step`` runs the encoder on one hop, as `HopStep` does.
         """
         self._take_in(self.level.flush())
-        self._take_in(np.zeros(self._listener.missing + self._hops.intake.ahead * MEL_SAMPLES, np.float32))
+        self._take_in(np.zeros(self._listener.hops.missing + self._hops.intake.ahead * MEL_SAMPLES, np.float32))
         segments: list[Segment] = []
         while self.hops_ready:
             segments += self._follow(engine_step(self.take_hop()))[1]
