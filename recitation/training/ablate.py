@@ -11,6 +11,7 @@ lower end of what it is worth.  Intervals speak of the clips; how much two runs 
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,16 +24,12 @@ from tqdm import tqdm
 
 from recitation.accuracy.intervals import clusters, interval, rate
 from recitation.acoustics.encoder import Encoder, EncoderConfig
-from recitation.evaluate import edit_distance, greedy
 from recitation.lexicon import default_lexicon
 from recitation.training.augment import LIGHT, MEDIUM, Strength
-from recitation.training.data import Example, Sampler, collate, examples_of
+from recitation.training.data import Example, Sampler, examples_of
 from recitation.training.pieces import Splicer
-from recitation.training.run import corpora, group_of, merged, voice_weights
-from recitation.training.trainer import Trainer, ctc_loss
-
-WORDS = 0.17
-"""Share of isolated words in the audio, as in the later stages of the curriculum."""
+from recitation.training.run import WORDS_SHARE, corpora, development_set, group_of, merged, voice_weights
+from recitation.training.trainer import Trainer, errors_and_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +89,11 @@ class Run:
         return self.mix, self.seed, self.hours, self.peak, self.start
 
 
-@torch.no_grad()
 def cost_of(model: Encoder, example: Example) -> Cost:
     """Hear a clip at look-ahead 0."""
-    batch = collate([example.corpus.features(example.clip)], [example.targets])
-    log_probs, _ = model(batch.features, batch.steps, 1)
-    heard = greedy(log_probs[0].numpy())
-    units = len(example.targets[0])
-    voice = example.clip.voice
-    return Cost(
-        group_of(voice), voice, min(edit_distance(heard, list(t)) for t in example.targets), units,
-        round(float(ctc_loss(log_probs, batch)) * units, 3),
-    )  # fmt: skip
+    errors, nats_a_unit = errors_and_loss(model, example, 1)
+    voice, units = example.clip.voice, len(example.targets[0])
+    return Cost(group_of(voice), voice, errors, units, round(nats_a_unit * units, 3))
 
 
 def train(mix: Mix, start: Path, hours: float, peak: float, seed: int, material: "Material") -> Encoder:
@@ -113,8 +103,9 @@ def train(mix: Mix, start: Path, hours: float, peak: float, seed: int, material:
     trainer.resume(start)
     trainer.hours = 0.0
     examples = [e for e in material.train if mix.made or e.clip.kind != "made"]
+    weights = voice_weights(examples, WORDS_SHARE)
     sampler = Sampler(
-        examples, voice_weights(examples, WORDS), material.batch_seconds, mix.strength, np.random.default_rng(seed),
+        examples, weights, material.batch_seconds, mix.strength, np.random.default_rng(seed),
         splicer=material.splicer if mix.splices else None,
     )  # fmt: skip
     with tqdm(total=round(hours, 2), unit="h", disable=None) as bar:
@@ -135,13 +126,8 @@ class Material:
         self.batch_seconds = batch_seconds
         self.train = merged([examples_of(corpus, lexicon, "train") for corpus in sources])
         self.splicer = Splicer(sources)
-        self.dev: list[Example] = []
-        counts: dict[str, int] = {}
-        for example in (e for corpus in sources for e in examples_of(corpus, lexicon, "dev")):
-            group = group_of(example.clip.voice)
-            counts[group] = counts.get(group, 0) + 1
-            if counts[group] <= dev_clips:
-                self.dev.append(example)
+        dev = [example for corpus in sources for example in examples_of(corpus, lexicon, "dev")]
+        self.dev = [e for group in development_set(dev, dev_clips, longest_s=math.inf).values() for e in group]
 
 
 def read_runs(path: Path) -> list[Run]:

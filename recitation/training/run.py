@@ -26,6 +26,9 @@ from recitation.training.data import Example, Sampler, examples_of
 from recitation.training.pieces import Splicer
 from recitation.training.trainer import Trainer, phone_error_rate
 
+WORDS_SHARE = 0.17
+"""Share of isolated words in the audio once ayat are learnt."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -43,9 +46,9 @@ def curriculum(hours: float) -> list[Stage]:
     return [
         Stage(min(18.0, hours / 4), 1.0, 16.0, LIGHT),
         Stage(min(35.0, hours / 3), 0.35, 6.0, LIGHT),
-        Stage(min(90.0, hours / 2), 0.17, 16.0, LIGHT),
-        Stage(max(400.0, hours / 2), 0.17, 16.0, MEDIUM),
-        Stage(math.inf, 0.17, 16.0, Strength()),
+        Stage(min(90.0, hours / 2), WORDS_SHARE, 16.0, LIGHT),
+        Stage(max(400.0, hours / 2), WORDS_SHARE, 16.0, MEDIUM),
+        Stage(math.inf, WORDS_SHARE, 16.0, Strength()),
     ]
 
 
@@ -84,12 +87,12 @@ def _source(example: Example) -> str:
     return example.clip.kind if example.clip.kind == "made" else example.clip.voice
 
 
-def development_set(examples: list[Example], per_group: int) -> dict[str, list[Example]]:
-    """A small, fixed part of the development clips by group."""
+def development_set(examples: list[Example], per_group: int, *, longest_s: float = 20.0) -> dict[str, list[Example]]:
+    """A small, fixed part of the development clips by group, those of ``longest_s`` and more left out."""
     groups: dict[str, list[Example]] = {}
     for e in examples:
         groups.setdefault(group_of(e.clip.voice), []).append(e)
-    return {g: [e for e in es if e.seconds < 20][:per_group] for g, es in groups.items()}
+    return {g: [e for e in es if e.seconds < longest_s][:per_group] for g, es in groups.items()}
 
 
 def merged(sources: list[list[Example]]) -> list[Example]:

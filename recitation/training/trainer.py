@@ -41,16 +41,18 @@ def ctc_loss(log_probs: Tensor, batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
+def errors_and_loss(model: Encoder, example: Example, chunk: int) -> tuple[int, float]:
+    """Edits from what the best path hears in a clip to what it says, and the CTC loss in nats a unit."""
+    batch = collate([example.corpus.features(example.clip)], [example.targets])
+    log_probs, _ = model(batch.features, batch.steps, chunk)
+    heard = greedy(log_probs[0].numpy())
+    return min(edit_distance(heard, list(t)) for t in example.targets), float(ctc_loss(log_probs, batch))
+
+
 def phone_error_rate(model: Encoder, examples: list[Example], chunk: int) -> float:
     """Greedy PER over examples."""
-    errors = units = 0
-    for example in examples:
-        batch = collate([example.corpus.features(example.clip)], [example.targets])
-        log_probs, _ = model(batch.features, batch.steps, chunk)
-        heard = greedy(log_probs[0].numpy())
-        errors += min(edit_distance(heard, list(t)) for t in example.targets)
-        units += len(example.targets[0])
-    return errors / max(1, units)
+    errors = sum(errors_and_loss(model, example, chunk)[0] for example in examples)
+    return errors / max(1, sum(len(example.targets[0]) for example in examples))
 
 
 class Trainer:
