@@ -84,6 +84,55 @@ def test_al_ikhlas(lexicon: Lexicon) -> None:
     ]
 
 
+def spelled_out(lexicon: Lexicon, verses: str) -> list[str]:
+    """``rule letters`` of every instance of a passage but hamzat wasl and what stops change."""
+    return [
+        f"{one.rule.value} {word.text[one.letters[0] : one.letters[1] + 1]}"
+        for word, _, found in recited_instances(lexicon.words(parse_reference(verses)), ANY)
+        for one in found
+        if one.rule not in (Rule.HAMZAT_WASL, Rule.WAQF)
+    ]
+
+
+def test_the_letters_of_al_ikhlas(lexicon: Lexicon) -> None:
+    assert spelled_out(lexicon, "112") == [
+        "tafkhim ق", "tafkhim لّ", "madd_tabii َ", "qalqalah_kubra د",
+        "tafkhim لّ", "madd_tabii َ", "tafkhim صّ", "qalqalah_kubra د",
+        "izhar_shafawi مْ", "qalqalah_sughra دْ", "izhar_shafawi مْ", "madd_tabii و", "qalqalah_kubra دْ",
+        "izhar_shafawi مْ", "idgham_no_ghunnah ن", "madd_silah_sughra ۥ", "izhar ً", "qalqalah_kubra د",
+    ]  # fmt: skip
+
+
+def test_the_last_ayah_of_al_fatihah(lexicon: Lexicon) -> None:
+    assert spelled_out(lexicon, "1:7") == [
+        "tafkhim ص", "tafkhim ر", "madd_tabii ٰ", "tafkhim ط", "madd_tabii ي", "izhar نْ", "izhar_shafawi مْ",
+        "izhar_shafawi مْ", "tafkhim غ", "tarqiq ر", "tafkhim غْ", "tafkhim ض", "madd_tabii و", "izhar_shafawi مْ",
+        "tafkhim ضّ", "madd_lazim \u0627\u0653", "madd_arid ي",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("at", "rule"),
+    [
+        ("2:19:4", Rule.MADD_MUTTASIL),  # ٱلسَّمَآءِ
+        ("2:19:11", Rule.MADD_MUNFASIL),  # فِىٓ ءَاذَانِهِم
+        ("2:19:12", Rule.MADD_BADAL),
+        ("2:19:2", Rule.IDGHAM_GHUNNAH),  # كَصَيِّبٍۢ مِّنَ
+        ("2:19:18", Rule.IQLAB),  # مُحِيطٌۢ بِٱلْكَـٰفِرِينَ
+        ("2:2:6", Rule.IDGHAM_NO_GHUNNAH),  # هُدًۭى لِّلْمُتَّقِينَ
+        ("11:42:5", Rule.IKHFA),  # مَوْجٍۢ كَٱلْجِبَالِ
+        ("11:42:14", Rule.IDGHAM_MUTAJANISAYN),  # ٱرْكَب مَّعَنَا
+        ("105:4:1", Rule.IKHFA_SHAFAWI),  # تَرْمِيهِم بِحِجَارَةٍۢ
+        ("77:20:2", Rule.IDGHAM_MUTAQARIBAYN),  # نَخْلُقكُّم
+        ("75:27:2", Rule.SAKT),  # مَنْ رَاقٍۢ
+        ("83:14:2", Rule.SAKT),  # بَلْ رَانَ
+        ("104:3:3", Rule.MADD_SILAH_KUBRA),  # مَالَهُۥٓ أَخْلَدَهُۥ
+    ],
+)
+def test_famous_places(lexicon: Lexicon, at: str, rule: Rule) -> None:
+    assert rule in {one.rule for one in tagged(lexicon, at)[1]}
+
+
 @pytest.mark.parametrize(
     ("at", "expected"),
     [
@@ -225,6 +274,11 @@ def test_qalqalah(lexicon: Lexicon, at: str, how: str, expected: list[tuple[str,
         ("103:1:1", "stopped", "tafkhim"),  # وَٱلْعَصْرِ
         ("11:41:6", "joined", "tarqiq"),  # مَجْر۪ىٰهَا
         ("89:5:6", "stopped", "tarqiq"),  # حِجْرٍ
+        ("26:63:11", "joined", ""),  # فِرْقٍۢ: both ways
+        ("78:21:4", "stopped", "tafkhim"),  # مِرْصَادًۭا: before a heavy letter without a kasrah
+        ("89:4:3", "stopped", ""),  # يَسْرِ
+        ("54:16:4", "stopped", ""),  # وَنُذُرِ
+        ("97:1:5", "stopped", "tafkhim"),  # ٱلْقَدْرِ
     ],
 )
 def test_ra(lexicon: Lexicon, at: str, how: str, expected: str) -> None:
@@ -314,11 +368,20 @@ def test_what_a_stop_changes(lexicon: Lexicon, at: str, letters: str) -> None:
     assert [spelled for rule, spelled in rules_of(lexicon, at, "stopped") if rule == "waqf"] == [letters]
 
 
+def test_a_stop_gives_the_tanwin_of_fath_an_alif(lexicon: Lexicon) -> None:
+    assert Rule.MADD_IWAD in {one.rule for one in tagged(lexicon, "78:6:4", "stopped")[1]}  # مِهَـٰدًۭا
+    assert Rule.MADD_IWAD not in {one.rule for one in tagged(lexicon, "78:6:4")[1]}
+
+
 def test_the_moshaf_changes_lengths_at_once(lexicon: Lexicon) -> None:
     def lengths(at: str, how: str, moshaf: Moshaf) -> list[tuple[float, float] | None]:
         return [one.counts for one in tagged(lexicon, at, how, moshaf)[1] if one.rule.family is Family.MADD]
 
     long = Moshaf(munfasil=5, muttasil=5, arid=4, leen=2, ain=6, mim_al_imran=2)
+    assert lengths("2:19:11", "joined", ANY) == [(4, 4)]
+    assert lengths("2:19:11", "joined", long) == [(5, 5)]
+    assert lengths("1:2:4", "stopped", ANY) == [(2, 2), (2, 6)]
+    assert lengths("1:2:4", "stopped", Moshaf(arid=6)) == [(2, 2), (6, 6)]
     assert lengths("2:255:2", "joined", ANY) == [(4, 4)]
     assert lengths("2:255:2", "joined", long) == [(5, 5)]
     assert lengths("2:255:37", "joined", long) == [(5, 5)]
