@@ -171,11 +171,15 @@ def nothing(frames: int, random: np.random.Generator) -> Floats:
 
 def augment(x: Floats, random: np.random.Generator, strength: Strength) -> Floats:
     """One random rendition of a clip."""
+    return disguise(stretch(x, random.uniform(*strength.tempo)), random, strength)
+
+
+def disguise(x: Floats, random: np.random.Generator, strength: Strength) -> Floats:
+    """The same said at the same time by another voice, in another room, into another microphone."""
 
     def chance(share: float) -> bool:
         return bool(random.random() < share)
 
-    x = stretch(x, random.uniform(*strength.tempo))
     if chance(strength.warp_share):
         x = warp(x, 2 ** (random.uniform(*strength.semitones) / 12))
     if chance(strength.dry_share):

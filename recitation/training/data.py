@@ -1,7 +1,7 @@
 """Batches for training: clips with their unit sequences, drawn by voice, packed by length, augmented."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from recitation.features import FRAMES_PER_HOP, MELS
 from recitation.lexicon import Lexicon, recited
 from recitation.mushaf import Reference
-from recitation.training.augment import SILENCE, Strength, augment, nothing
+from recitation.training.augment import SILENCE, Strength, disguise, nothing, stretch
 from recitation.training.corpus import Clip, Corpus
 from recitation.training.pieces import Splicer
 
@@ -54,6 +54,8 @@ class Batch:
     """int64[sum of lengths], concatenated."""
     lengths: Tensor
     """int64[N]."""
+    twins: bool = False
+    """Whether clips 2i and 2i + 1 are the same recitation in two disguises, step for step."""
 
 
 def targets_of(lexicon: Lexicon, clip: Clip) -> Targets:
@@ -114,6 +116,8 @@ class Sampler:
     random: np.random.Generator
     longest_s: float = 16.0
     splicer: Splicer | None = None
+    twins: bool = False
+    """Whether each clip is heard in two disguises at once (see ``Batch.twins``)."""
     pool: int = 400
     _ready: list[list[Example]] = field(default_factory=list)
 
@@ -130,7 +134,7 @@ class Sampler:
         drawn = sorted((self.examples[i] for i in chosen), key=lambda e: e.seconds)
         batch: list[Example] = []
         for example in drawn:
-            if batch and (len(batch) + 1) * example.seconds > self.seconds:
+            if batch and (len(batch) + 1) * example.seconds * self._copies > self.seconds:
                 self._ready.append(batch)
                 batch = []
             batch.append(example)
@@ -138,18 +142,27 @@ class Sampler:
             self._ready.append(batch)
         self.random.shuffle(self._ready)
 
+    @property
+    def _copies(self) -> int:
+        return 2 if self.twins else 1
+
     def _load(self, examples: list[Example]) -> Batch:
-        arrays = []
+        arrays: list[Floats] = []
         targets: list[Targets] = []
         for example in examples:
-            if self.random.random() < NOTHING_SHARE:
-                arrays.append(augment(nothing(min(example.clip.frames, 600), self.random), self.random, self.strength))
-                targets.append(((),))
-                continue
-            array, readings = self._said(example)
-            arrays.append(augment(surrounded(array, self.random), self.random, self.strength))
-            targets.append(readings)
-        return collate(arrays, targets)
+            array, readings = self._heard(example)
+            array = stretch(array, self.random.uniform(*self.strength.tempo))
+            for _ in range(self._copies):
+                arrays.append(disguise(array, self.random, self.strength))
+                targets.append(readings)
+        return replace(collate(arrays, targets), twins=self.twins)
+
+    def _heard(self, example: Example) -> tuple[Floats, Targets]:
+        """A clip with silence about it, or now and then sound in which nobody recites."""
+        if self.random.random() < NOTHING_SHARE:
+            return nothing(min(example.clip.frames, 600), self.random), ((),)
+        array, readings = self._said(example)
+        return surrounded(array, self.random), readings
 
     def _said(self, example: Example) -> tuple[Floats, Targets]:
         """The clip of an example, or one as long spliced from words of the same voice."""

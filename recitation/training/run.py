@@ -47,8 +47,7 @@ def curriculum(hours: float) -> list[Stage]:
         Stage(min(18.0, hours / 4), 1.0, 16.0, LIGHT),
         Stage(min(35.0, hours / 3), 0.35, 6.0, LIGHT),
         Stage(min(90.0, hours / 2), WORDS_SHARE, 16.0, LIGHT),
-        Stage(max(400.0, hours / 2), WORDS_SHARE, 16.0, MEDIUM),
-        Stage(math.inf, WORDS_SHARE, 16.0, Strength()),
+        Stage(math.inf, WORDS_SHARE, 16.0, MEDIUM),
     ]
 
 
@@ -116,6 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=int, default=EncoderConfig().width, help="channels of the encoder")
     parser.add_argument("--blocks", type=int, default=EncoderConfig().blocks, help="blocks of the encoder")
     parser.add_argument("--dropout", type=float, default=EncoderConfig().dropout, help="0 where much is left to learn")
+    parser.add_argument("--twins", action="store_true", help="hear each clip in two disguises that must agree")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -150,7 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
         trainer.resume(out / "checkpoint.pt")
     elif arguments.start:
         trainer.start_from(arguments.start)
-    stages = curriculum(arguments.hours) if not arguments.start else curriculum(arguments.hours)[-2:]
+    stages = curriculum(arguments.hours) if not arguments.start else curriculum(arguments.hours)[-1:]
     with (out / "log.jsonl").open("a") as log, tqdm(total=arguments.hours, unit="h", smoothing=0.02) as bar:
         bar.update(trainer.hours)
         for stage in stages:
@@ -158,7 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
                 continue
             sampler = Sampler(
                 examples, voice_weights(examples, stage.words), arguments.batch_seconds, stage.strength,
-                trainer.random, stage.longest_s, splicer,
+                trainer.random, stage.longest_s, splicer, arguments.twins,
             )  # fmt: skip
             _train_stage(trainer, sampler, min(stage.until, arguments.hours), dev, arguments.check_minutes, log, bar)
     return 0

@@ -16,6 +16,8 @@ from recitation.training.data import Batch, Example, collate
 
 MIDDLE_WEIGHT = 0.3
 """Weight of the middle block's CTC (Lee and Watanabe 2021)."""
+TWINS_WEIGHT = 0.15
+"""Weight of the disagreement between two disguises of a clip, in nats a 20 ms frame."""
 CHUNKS = (1, 1, 1, 2, 2, 4, 0)
 """Steps in a chunk, drawn per batch: look-ahead 0, 80, 240 ms and everything (0); the live line runs at 0 ms."""
 
@@ -38,6 +40,20 @@ def ctc_loss(log_probs: Tensor, batch: Batch) -> Tensor:
     best = torch.full((clips,), torch.inf).scatter_reduce(0, batch.rows, losses, "amin")
     labels = torch.zeros(clips).scatter_reduce(0, batch.rows, batch.lengths.float(), "amax", include_self=False)
     return best.sum() / labels.sum().clamp(min=clips)
+
+
+def disagreement(log_probs: Tensor, batch: Batch) -> Tensor:
+    """How differently twins are heard (CR-CTC, Yao et al. 2024): KL summed over frames, divided by the batch's labels.
+
+    ``log_probs`` float32[2B, 4T, units].  Each twin is drawn to what the other heard, and does not draw it back.
+    """
+    first, second = log_probs[0::2], log_probs[1::2]
+    apart = sum(
+        F.kl_div(own, other.detach(), reduction="none", log_target=True).sum(-1)
+        for own, other in ((first, second), (second, first))
+    )
+    frames = torch.arange(log_probs.shape[1]) < batch.steps[0::2, None] * SUBFRAMES
+    return (apart * frames).sum() / batch.lengths.sum().clamp(min=len(batch.steps))
 
 
 @torch.no_grad()
@@ -78,14 +94,15 @@ class Trainer:
         return self.peak * min(1.0, (self.step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def learn(self, batch: Batch) -> float:
-        """One optimiser step; returns the loss in nats a unit."""
+        """One optimiser step; returns the CTC loss in nats a unit."""
         self.model.train()
         chunk = int(self.random.choice(CHUNKS))
         features = batch.features.to(self.device)
         with torch.autocast(self.device, torch.bfloat16):
             last, middle = self.model(features, batch.steps.to(self.device), chunk)
         last, middle = last.cpu(), middle.cpu()
-        loss = ctc_loss(last, batch) + MIDDLE_WEIGHT * ctc_loss(middle, batch)
+        ctc = ctc_loss(last, batch) + MIDDLE_WEIGHT * ctc_loss(middle, batch)
+        loss = ctc + TWINS_WEIGHT * disagreement(last, batch) if batch.twins else ctc
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
         self.optimiser.zero_grad()
@@ -99,7 +116,7 @@ class Trainer:
         with torch.no_grad():
             for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 mean.lerp_(value, 1 - decay)
-        return float(loss.detach()) / (1 + MIDDLE_WEIGHT)
+        return float(ctc.detach()) / (1 + MIDDLE_WEIGHT)
 
     def save(self) -> None:
         """Write the checkpoint in one move."""
