@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from recitation.acoustics.intake import Hops, Intake
 from recitation.audio import LevelNormaliser
-from recitation.events import Following, Summary, Update
+from recitation.events import Following, Status, Summary, Update, WordReport
 from recitation.listening import SPEECH_THRESHOLD, HopVoice, VoiceHops
 from recitation.locator import FRAMES_PER_S, RESCORED, Candidate, Locator, ayat_of, beginning, seeks_refuge
 from recitation.mushaf import AYAT_PER_SURAH, Reference, parse_reference
@@ -222,6 +222,19 @@ def rest_of_surah(ayah: str) -> str:
     return str(Reference(place.surah, place.first, AYAT_PER_SURAH[place.surah - 1]))
 
 
+def as_far_as_reached(words: Sequence[WordReport]) -> tuple[WordReport, ...]:
+    """Words from the first to the end of the last ayah of which any was reached, at least one ayah: who begins with an
+    ayah has not undertaken to recite the rest of its surah."""
+    reached = [word.at for word in words if word.status is not Status.NOT_REACHED]
+    last = ayah_of(reached[-1] if reached else words[0].at)
+    return tuple(words[: max(n for n, word in enumerate(words) if ayah_of(word.at) == last) + 1])
+
+
+def ayah_of(at: str) -> str:
+    """``surah:ayah`` of a word's address."""
+    return at.rpartition(":")[0]
+
+
 class Finding:
     """See the module's docstring."""
 
@@ -242,7 +255,7 @@ class Finding:
         """The first phone from there on."""
         self._due = 0
         self._sounding = False
-        """A phone was heard since the last question."""
+        """A phone was heard that no question was about."""
         self._chosen: str | None = None
         self._told: deque[News] = deque()
         self._behind: list[Update] = []
@@ -296,6 +309,13 @@ class Finding:
             return None
         return self._question()
 
+    @property
+    def last_question(self) -> Question | None:
+        """What is left to be answered when no more is going to be heard."""
+        if self._follower is not None or (self._chosen is None and not (self._onset is not None and self._sounding)):
+            return None
+        return self._question()
+
     def _question(self) -> Question:
         kept, frames_per_hop = self._kept, self._hop_samples * FRAMES_PER_S // 16_000
         first = max(kept.first_hop, self._origin // frames_per_hop)
@@ -306,13 +326,12 @@ class Finding:
         )  # fmt: skip
 
     def choose(self, ayah: str) -> None:
-        """The reciter says which ayah it is, ``surah:ayah``; nothing happens when the place is found already.
-
-        Raises AddressError.
+        """The reciter says which ayah it is, the first of what ``ayah`` is the address of; nothing happens when the
+        place is found already.  Raises AddressError.
         """
-        rest_of_surah(ayah)
+        place = parse_reference(ayah)
         if self._follower is None:
-            self._chosen = ayah
+            self._chosen = f"{place.surah}:{place.first}"
 
     def take(self, answer: Answer) -> None:
         """The answer to a question; what came of it is among the ``news``."""
@@ -346,6 +365,7 @@ class Finding:
         before = self._frames - len(heard)
         self._origin = longest_rest(heard, max(oldest, before) - before, newest - before) + before
         self._onset = self._origin
+        self._sounding = True
         self._due = self._frames + EVERY_FRAMES
 
     def news(self) -> list[News]:
@@ -358,18 +378,22 @@ class Finding:
         """The recording is over: place it, if what was heard is enough, and close every phone."""
         while self.hops_ready and self._follower is None:
             self.hop_done(engine_step(self.take_hop()))
-        if self._follower is None and self._onset is not None:
-            self.take(self._question().answer())
+        question = self.last_question
+        if question is not None:
+            self.take(question.answer())
         if self._follower is None:
             return self._listening.update(self._kept.hops * self._hop_samples, speech=False)
         return self._with_what_is_behind(later(self._follower.session.finish(engine_step), self._follower.zero))
 
     def summary(self) -> Summary:
-        """The passage found with its verdicts so far; no word before it is found."""
+        """The passage found with its verdicts so far, to the end of the last ayah that was reached; no word while it is
+        not found."""
         if self._follower is None:
             return Summary((), self._kept.samples)
         summary = self._follower.session.summary()
-        return later(msgspec.structs.replace(summary, samples=self._follower.samples), self._follower.zero)
+        words = as_far_as_reached(summary.words)
+        told = msgspec.structs.replace(summary, words=words, samples=self._follower.samples)
+        return later(told, self._follower.zero)
 
     def _with_what_is_behind(self, update: Update) -> Update:
         """``update`` with all that was to be said before it."""

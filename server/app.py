@@ -17,14 +17,17 @@ from recitation.acoustics.batching import Batcher
 from recitation.acoustics.engine import Engine
 from recitation.acoustics.engines import open_engine
 from recitation.acoustics.intake import Intake, intake_of
+from recitation.finding import AUTO, Finding
 from recitation.lexicon import Lexicon, default_lexicon
 from recitation.listening import hear_voices
+from recitation.locator import default_locator
 from recitation.mushaf import parse_reference
 from recitation.pipeline import Session, passage
 from recitation.vad import SileroVad
 from server.api import Api, Passages
 from server.auth import Tokens
 from server.config import Config
+from server.finder import Finder
 from server.live import Encoder, Hear, Line, Live
 from server.metrics import CONTENT_TYPE, Metrics
 from server.problems import problem, report
@@ -98,12 +101,18 @@ def load_ear(config: Config) -> Ear:
 def ear_of(engine: Engine, capacity: int) -> Ear:
     """`engine` in batches of up to `capacity` sessions, and lines of the recitation pipeline."""
     vad, lock, intake = SileroVad(), Lock(), intake_of(engine)
+    locator = default_locator()
 
-    def make_line(verses: str) -> tuple[str, Line]:
-        address = str(parse_reference(verses))
+    def make_session(address: str) -> Session:
         with lock:  # The cache of passages is not safe in threads.
             place = passage(address)
-        return address, Session(place, vad, intake=intake)
+        return Session(place, vad, intake=intake)
+
+    def make_line(verses: str) -> tuple[str, Line]:
+        if verses == AUTO:
+            return AUTO, Finding(make_session, locator, intake)
+        address = str(parse_reference(verses))
+        return address, make_session(address)
 
     return Ear(engine.name, intake, Batcher(engine, capacity), partial(hear_voices, vad), make_line)
 
@@ -132,7 +141,8 @@ class Server:
             busy_limit=config.busy_limit,
             retry_after_s=config.retry_after_s,
         )
-        self.whip = Whip(config, self._tokens, self.live, self.metrics, ear.make_line, ear.name)
+        self._finder = Finder(lexicon, self.metrics)
+        self.whip = Whip(config, self._tokens, self.live, self._finder, self.metrics, ear.make_line, ear.name)
         self._api = Api(Passages(lexicon), config.static)
 
     def application(self) -> web.Application:
@@ -166,6 +176,7 @@ class Server:
             for loop in reversed(loops):
                 loop.cancel()
                 await asyncio.wait([loop])
+        self._finder.close()
 
     def _warm_up(self) -> None:
         """The first steps of an engine take ten times as long."""

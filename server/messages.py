@@ -90,12 +90,39 @@ class Feedback(msgspec.Struct, frozen=True, tag="feedback"):
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
-    """First message on `control`, and again after `passage`: what the session follows from now on."""
+    """First message on `control`, and again after `passage`: what the session follows from now on.
+
+    `verses` is `auto` while the place is sought.
+    """
 
     session: str
     verses: str
     engine: str
     lookahead_ms: int
+    v: Literal[1] = VERSION
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A place that may be recited."""
+
+    at: Annotated[str, Meta(description="`surah:ayah`")]
+    p: Probability
+    text: Annotated[str, Meta(description="the first words of the ayah")]
+
+
+class Candidates(msgspec.Struct, frozen=True, tag="candidates"):
+    """Where the student may be, likeliest first, while it is not certain; none when nothing fits."""
+
+    places: tuple[Candidate, ...]
+    v: Literal[1] = VERSION
+
+
+class Found(msgspec.Struct, frozen=True, tag="found"):
+    """The place is certain, or was chosen: `verses` is followed, from the beginning of what was heard."""
+
+    verses: str
+    at: Annotated[str, Meta(description="the ayah it begins with, `surah:ayah`")]
+    p: Annotated[float, Meta(ge=0, le=1, description="1 when it was chosen")]
     v: Literal[1] = VERSION
 
 
@@ -167,7 +194,14 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
 
 
 class Passage(msgspec.Struct, frozen=True, tag="passage"):
-    """Start again on another passage, in the same session."""
+    """Start again on another passage, in the same session; `auto` has it found."""
+
+    v: Literal[1]
+    verses: Annotated[str, Meta(max_length=32)]
+
+
+class Choose(msgspec.Struct, frozen=True, tag="choose"):
+    """The student says which ayah it is, while the place is sought; `found` follows."""
 
     v: Literal[1]
     verses: Annotated[str, Meta(max_length=32)]
@@ -186,8 +220,8 @@ class Frames(msgspec.Struct, frozen=True, tag="frames"):
     p95_ms: Annotated[float, Meta(ge=0, le=60_000)]
 
 
-ServerMessage = Feedback | Welcome | Pong | Audio | SummaryMessage | Error
-ClientMessage = Ping | Passage | Stop | Frames
+ServerMessage = Feedback | Welcome | Candidates | Found | Pong | Audio | SummaryMessage | Error
+ClientMessage = Ping | Passage | Choose | Stop | Frames
 
 _encoder = msgspec.json.Encoder()
 _client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)

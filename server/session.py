@@ -8,19 +8,22 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from recitation.audio import Pcm
 from recitation.events import Update
+from recitation.finding import Finding, Found, News
 from recitation.mushaf import AddressError
 from server.channels import FeedbackTail
 from server.config import Config
+from server.finder import Finder, seeking
 from server.live import RTP_PER_SAMPLE, Line, Live, Overloaded
 from server.messages import (
     Audio,
     BadMessage,
+    Choose,
     ClientMessage,
     Error,
     Frames,
@@ -53,8 +56,8 @@ REQUESTS = 8
 """Requests that may wait for an answer. Overflow refuses the request (`busy`)."""
 
 MakeLine = Callable[[str], tuple[str, Line]]
-"""From an address as the client wrote it: the address as we write it, and a line for it. May take a while for a long
-surah, so it runs in a thread. Raises AddressError."""
+"""From an address as the client wrote it, or `auto`: the address as we write it, and a line for it. May take a while
+for a long surah, so it runs in a thread. Raises AddressError."""
 
 
 class Over(Exception):
@@ -77,6 +80,7 @@ class Session:
         token: str | None,
         *,
         live: Live,
+        finder: Finder,
         config: Config,
         metrics: Metrics,
         make_line: MakeLine,
@@ -91,7 +95,9 @@ class Session:
         self._verses = verses
         self._clock = time.monotonic
         self._began = self._clock()
-        self._live = live
+        self._live, self._finder = live, finder
+        self._heard_unplaced = asyncio.Event()
+        """There is news for a line that seeks its place: a hop, or what the student says."""
         self._tail = FeedbackTail()
         self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
         self._answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -149,6 +155,7 @@ class Session:
                 tasks.create_task(self._connect())
                 tasks.create_task(self._watch())
                 tasks.create_task(self._serve())
+                tasks.create_task(self._seek())
                 raise await self._over
         except* Over as overs:
             over = _first(overs)
@@ -226,8 +233,25 @@ class Session:
                     self._tail.forget()
                     self._welcome()
 
+    async def _seek(self) -> None:
+        """Have the questions of a line answered that does not know its place."""
+        while True:
+            await self._heard_unplaced.wait()
+            self._heard_unplaced.clear()
+            self._tell(await self._finder.serve(self._seat))
+
+    def _tell(self, told: Iterable[News]) -> None:
+        for news in told:
+            if isinstance(news, Found):
+                self._verses = news.verses
+            self._send(self._finder.message(news))
+
     async def _stop(self) -> None:
+        if seeking(self._seat) is not None:
+            self._tell(await self._finder.serve(self._seat, last=True))
         last = await self._live.finish(self._seat)
+        if isinstance(self._seat.line, Finding):
+            self._tell(self._seat.line.news())
         if last is not None and self._seat.heard_anything:
             now = self._clock()
             rtp, received = self._seat.origin(last.sample)
@@ -259,6 +283,8 @@ class Session:
         channels = self._peer.channels
         if channels is None or self._over.done():
             return
+        if seeking(self._seat) is not None:
+            self._heard_unplaced.set()
         self._tail.update(update.phones, update.words)
         if not channels.feedback_ready:
             self._metrics.feedback_skipped.add()
@@ -290,11 +316,25 @@ class Session:
                 self._send(Pong(t, self._tail.seq))
             case Frames(p95_ms=p95_ms):
                 self._metrics.page_frames.observe(p95_ms / 1000)
+            case Choose(verses=verses):
+                self._choose(verses)
             case Passage() | Stop():
                 try:
                     self._requests.put_nowait(message)
                 except asyncio.QueueFull:
                     self._send(Error("busy", "earlier requests are still being answered"))
+
+    def _choose(self, verses: str) -> None:
+        line = seeking(self._seat)
+        if line is None:
+            self._send(Error("not_seeking", f"{self._verses} is followed already; `passage` begins another"))
+            return
+        try:
+            line.choose(verses)
+        except AddressError as error:
+            self._send(Error("bad_passage", str(error)))
+            return
+        self._heard_unplaced.set()
 
     def _welcome(self) -> None:
         self._send(Welcome(self.id, self._verses, self._engine, self._config.lookahead_ms))

@@ -13,9 +13,11 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from recitation.finding import AUTO
 from recitation.mushaf import AddressError
 from server.auth import Refused, Tokens, TooManyTokens
 from server.config import Config
+from server.finder import Finder
 from server.limits import AddressLimit
 from server.live import Busy, Live
 from server.metrics import Metrics
@@ -29,7 +31,6 @@ logger = logging.getLogger(__name__)
 OFFER_TYPE = "application/sdp"
 FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
 BODY_DEADLINE_S = 10.0
-DEFAULT_VERSES = "1"
 POLL_S = 0.050
 
 T = TypeVar("T")
@@ -39,9 +40,17 @@ class Whip:
     """The endpoint and its sessions. `run` must be running: the sessions live in it."""
 
     def __init__(
-        self, config: Config, tokens: Tokens, live: Live, metrics: Metrics, make_line: MakeLine, engine: str
+        self,
+        config: Config,
+        tokens: Tokens,
+        live: Live,
+        finder: Finder,
+        metrics: Metrics,
+        make_line: MakeLine,
+        engine: str,
     ) -> None:
-        self._config, self._tokens, self._live, self._metrics = config, tokens, live, metrics
+        self._config, self._tokens, self._metrics = config, tokens, metrics
+        self._live, self._finder = live, finder
         self._make_line = make_line
         self._engine = engine
         self._limit = AddressLimit(config.posts_per_minute, config.posts_per_minute, time.monotonic)
@@ -146,13 +155,14 @@ class Whip:
         try:
             offer = read_offer(await _body(request))
             self._live.admit()
-            verses, line = await asyncio.to_thread(self._make_line, request.query.get("verses") or DEFAULT_VERSES)
+            verses, line = await asyncio.to_thread(self._make_line, request.query.get("verses") or AUTO)
             session = Session(
                 offer,
                 verses,
                 line,
                 token,
                 live=self._live,
+                finder=self._finder,
                 config=self._config,
                 metrics=self._metrics,
                 make_line=self._make_line,

@@ -47,7 +47,7 @@ async def test_an_offer_that_only_aiortc_finds_bad_is_refused(
     offer = await offer_of(Reciter(http, running.url, "1", tone))
     for line in ("a=extmap:one two", "a=ssrc:many cname:x", "a=fmtp:7 x=1", "a=rtpmap:1e9 opus/48000"):
         broken = offer.replace("a=mid:0", f"a=mid:0\r\n{line}")
-        status, why = await refusal(await http.post(f"{running.url}whip", data=broken.encode(), headers=SDP))
+        status, why = await refusal(await http.post(f"{running.url}whip?verses=1", data=broken.encode(), headers=SDP))
         assert (status, "cannot be read" in why) == (400, True)
         await running.sessions(0)
     assert running.encoder.taken == set()
@@ -244,7 +244,7 @@ async def test_clients_are_told_the_ice_servers(
     assert response.headers.getall("Link") == links
     reciter = Reciter(http, running.url, "112", tone)
     offer = await offer_of(reciter)
-    response = await http.post(f"{running.url}whip", data=offer.encode(), headers={**SDP, **bearer})
+    response = await http.post(f"{running.url}whip?verses=112", data=offer.encode(), headers={**SDP, **bearer})
     assert response.status == 201, "asking for the servers did not use the token up"
     assert response.headers.getall("Link") == links
     await reciter.peer.close()
