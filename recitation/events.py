@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from recitation.tajweed.verdict import RuleVerdict
+
 
 class Status(StrEnum):
     """The verdict on a word."""
@@ -79,6 +81,8 @@ class Update(msgspec.Struct, frozen=True):
     speech: bool
     level_db: float
     state: Following
+    rules: tuple[RuleVerdict, ...] = ()
+    """Rules of tajweed, where the session listens for them."""
 
 
 class WordReport(msgspec.Struct, frozen=True):
@@ -93,11 +97,23 @@ class WordReport(msgspec.Struct, frozen=True):
     phones: tuple[PhoneVerdict, ...]
 
 
+class HarakahReport(msgspec.Struct, frozen=True):
+    """The reciter's own tempo at the end."""
+
+    harakah: float
+    """Seconds of one count."""
+    uncertainty: float
+    """Standard error of it, seconds."""
+
+
 class Summary(msgspec.Struct, frozen=True):
     """The whole passage when the recitation is over."""
 
     words: tuple[WordReport, ...]
     samples: int
+    rules: tuple[RuleVerdict, ...] = ()
+    """Each rule of tajweed as it was recited last."""
+    tempo: "HarakahReport | None" = None
 
     def count(self, status: Status) -> int:
         """Words with a status."""

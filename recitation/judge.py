@@ -48,6 +48,11 @@ CONCEALED_LIMIT = 0.3
 """A phone with a larger share of concealed audio leaves its word without a verdict."""
 
 
+def was_concealed(concealed: RingBuffer, start: int, end: int) -> bool:
+    """Whether so much of samples ``start`` to ``end`` was made up that nothing can be said of them."""
+    return concealed.concealed_fraction(start, max(end, start + 1)) > CONCEALED_LIMIT
+
+
 @dataclass(slots=True)
 class _OpenWord:
     """Phones of the word being recited."""
@@ -94,7 +99,7 @@ class Judge:
             word = self._open = self._begin_word(segment)
         self._recent.append(segment)
         start, end = segment.start * FRAME_SAMPLES, segment.end * FRAME_SAMPLES
-        if not following or self._was_concealed(start, end):
+        if not following or was_concealed(self._concealed, start, end):
             word.unjudged = True
         p, heard, usual = (UNSAID, "", UNSAID) if segment.skipped else self._pronounced(segment, previous)
         word.faint.append(usual < DOUBTFUL)
@@ -147,9 +152,6 @@ class Judge:
         if segment.following is None or segment.breaks_off:
             return False
         return nodes[segment.following].word == nodes[segment.node].word
-
-    def _was_concealed(self, start: int, end: int) -> bool:
-        return self._concealed.concealed_fraction(start, max(end, start + 1)) > CONCEALED_LIMIT
 
     def _pronounced(self, segment: Segment, previous: Segment | None) -> tuple[float, str | None, float]:
         """Probability of the phone, its rival, and the probability in a typical voice, from the window around it."""

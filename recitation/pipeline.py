@@ -25,16 +25,19 @@ from numpy.typing import NDArray
 from recitation.acoustics.engine import Engine
 from recitation.acoustics.intake import Hops, Intake, hear, intake_of
 from recitation.audio import LevelNormaliser, RingBuffer
-from recitation.events import Cursor, Following, PhoneVerdict, Summary, Update, WordVerdict
+from recitation.events import Cursor, Following, HarakahReport, PhoneVerdict, Summary, Update, WordVerdict
 from recitation.features import FRAME_SAMPLES as MEL_SAMPLES
 from recitation.features import SAMPLE_RATE
 from recitation.graph import Graph, build_graph
 from recitation.history import History
-from recitation.judge import Judge
+from recitation.judge import Judge, was_concealed
 from recitation.lexicon import Word, default_lexicon
 from recitation.listening import HopVoice, Listener
 from recitation.mushaf import Reference, parse_reference
 from recitation.phones import BLANK
+from recitation.tajweed.moshaf import Moshaf
+from recitation.tajweed.session import Tajweed
+from recitation.tajweed.verdict import RuleVerdict
 from recitation.tracker import FRAME_SAMPLES, LAG_FRAMES, LOST_COST, Segment, Tracker
 from recitation.vad import SileroVad
 
@@ -42,6 +45,8 @@ Floats = NDArray[np.float32]
 
 KEPT_FRAMES = 400
 """Frames heard that are kept for judging: 8 s."""
+KEPT_SOUND_S = 5.0
+"""Seconds of sound kept, beside those that the tracker lags behind."""
 STRANGE, LOST = 0.9, LOST_COST
 """Cost of the passage over free recognition, nats a spoken frame, at which following is unclear or lost."""
 
@@ -77,14 +82,16 @@ class Session:
         intake: Intake | None = None,
         *,
         straight: bool = False,
+        moshaf: Moshaf | None = None,
     ) -> None:
         """``intake`` is the encoder's (``intake_of(engine)``); that of the bundled one is 80 ms of log-mels.
 
-        ``straight`` is for a recitation known to go through the passage without a repeat or an omission.
+        ``straight`` is for a recitation known to go through the passage without a repeat or an omission; ``moshaf``
+        are the settings of the reading by which the rules of tajweed are judged, None to leave them alone.
         """
         self.passage = passage
         self.level = LevelNormaliser()
-        self.ring = RingBuffer(5.0)
+        self.ring = RingBuffer(KEPT_SOUND_S + lag_frames * FRAME_SAMPLES / SAMPLE_RATE)
         self.history = History(KEPT_FRAMES + lag_frames)
         """What the encoder and the voice detector made of the last seconds."""
         self.state = Following.WAITING
@@ -95,6 +102,7 @@ class Session:
         self._tracker = Tracker(passage.graph, lag_frames, straight=straight)
         self._concealed = RingBuffer(0.1)
         self._judge = Judge(passage.words, passage.graph, self.history, self._concealed)
+        self._tajweed = None if moshaf is None else Tajweed(passage.words, moshaf, self._sound)
 
     def push(self, pcm: Floats, concealed: bool = False) -> None:
         """Add audio; ``concealed`` marks sound invented for lost packets, which is never judged."""
@@ -144,7 +152,22 @@ class Session:
 
     def summary(self) -> Summary:
         """Every word of the passage with its verdict so far."""
-        return Summary(self._judge.report(), self.samples)
+        if self._tajweed is None:
+            return Summary(self._judge.report(), self.samples)
+        tempo = self._tajweed.tempo
+        harakah = HarakahReport(tempo.harakah_s, tempo.harakah_s * tempo.uncertainty) if tempo.known else None
+        return Summary(self._judge.report(), self.samples, self._tajweed.report(), harakah)
+
+    def _sound(self, start: int, end: int) -> Floats:
+        """Levelled samples ``start`` to ``end`` as far as hops were heard, silence where there are none.
+
+        What was pushed beyond the newest hop is left out, so that verdicts do not depend on how sound arrives.
+        """
+        first, last = max(start, self.ring.start), min(end, self.history.end * FRAME_SAMPLES, self.ring.end)
+        sound = np.zeros(end - start, np.float32)
+        if first < last:
+            sound[first - start : last - start] = self.ring.read(first, last)
+        return sound
 
     def _follow(self, log_probs: Floats) -> tuple[bool, list[Segment]]:
         """Keep what the oldest hop sounds like and let the tracker hear it: whether it ends in voice, and the phones it
@@ -156,11 +179,15 @@ class Session:
     def _update(self, segments: list[Segment], speech: bool) -> Update:
         phones: list[PhoneVerdict] = []
         words: list[WordVerdict] = []
+        rules: list[RuleVerdict] = []
         self._settle()
         for segment in segments:
-            phone, finished = self._judge.hear(segment, following=self.state not in (Following.LOST, Following.UNCLEAR))
+            following = self.state not in (Following.LOST, Following.UNCLEAR)
+            phone, finished = self._judge.hear(segment, following=following)
             phones += [phone] if phone else []
             words += finished
+            if phone and self._tajweed:
+                rules += self._rules(self._tajweed, phone, segment, following)
             if self._judge.done:
                 self.state = Following.DONE
             elif self.state is Following.DONE:
@@ -173,7 +200,14 @@ class Session:
             speech=speech,
             level_db=round(self.level.level_db, 1),
             state=self.state,
+            rules=tuple(rules),
         )
+
+    def _rules(self, tajweed: Tajweed, phone: PhoneVerdict, segment: Segment, following: bool) -> list[RuleVerdict]:
+        joined = segment.following if not segment.breaks_off else None
+        unit = None if joined is None else self.passage.graph.nodes[joined].phone.script
+        sure = following and not segment.skipped and not was_concealed(self._concealed, phone.start, phone.end)
+        return tajweed.hear(phone, unit, sure=sure)
 
     def _settle(self) -> None:
         """Say how well the passage explains what is heard."""
