@@ -11,16 +11,18 @@ quran-transcript embeds the Tanzil text and must be fed nothing but slices of it
 """
 
 import multiprocessing
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recitation.mushaf import AYAT_PER_SURAH, AYAT_TOTAL, ayah_address, ayah_index
-from recitation.phones import SIFA_FIELDS, parse_script
+from recitation.phones import IKHFA, INDEX, SIFA_FIELDS, parse_script
 
 FORMAT = 1
 MOSHAF = {
@@ -68,7 +70,7 @@ def speak(words: Sequence[str]) -> list[Form]:
     """Phones of consecutive words recited without a pause: started at the first, stopped at the last."""
     from quran_transcript import MoshafAttributes, chunck_phonemes, quran_phonetizer
 
-    text = " ".join(words)
+    text = _stopped(" ".join(words))
     spoken: Any = quran_phonetizer(text, MoshafAttributes(**MOSHAF), remove_spaces=True)
     script: str = spoken.phonemes
     sifa_at: list[tuple[str, ...]] = []
@@ -94,7 +96,21 @@ def speak(words: Sequence[str]) -> list[Form]:
                 next((rule for *_, rule in marks if rule), ""),
             )
         )
+    for form, following in pairwise(forms):
+        _join_hidden(form, following)
     return [tuple(form) for form in forms]
+
+
+def _stopped(text: str) -> str:
+    """The text without the small mīm of an iqlab that a stop undoes: quran-transcript takes نۢ for م there, and no ةًۢ
+    for a ة."""
+    return re.sub("نۢ$", "نْ", re.sub("(?<=ة[ًٌٍ])[ۭۢ]$", "", text))
+
+
+def _join_hidden(form: list[Phone], following: list[Phone]) -> None:
+    """The kasrah of tanwin before hamzat al-wasl, which quran-transcript leaves out where ikhfa follows the hamzah."""
+    if form and following and form[-1].unit == INDEX["ن"] and following[0].unit == INDEX[IKHFA * 3]:
+        form.append(replace(form[-1], unit=INDEX["ِ"], rule=""))
 
 
 def _letters_by_symbol(text: str, mappings: Any, symbols: int) -> list[tuple[int, int, int, str]]:

@@ -44,7 +44,10 @@ def test_an_ayah_is_built_as_it_is_frozen(lexicon: Lexicon, surah: int, ayah: in
         ], frozen.at
 
 
-@pytest.mark.parametrize("at", [(1, 1, 2), (1, 7, 9), (2, 19, 3), (2, 19, 16), (2, 255, 1), (112, 1, 2), (112, 4, 3)])
+@pytest.mark.parametrize(
+    "at",
+    [(1, 1, 2), (1, 7, 9), (2, 19, 3), (2, 19, 16), (2, 27, 5), (2, 249, 23), (2, 255, 1), (112, 1, 2), (112, 4, 3)],
+)
 def test_a_word_alone_is_what_the_generator_says_of_it_alone(lexicon: Lexicon, at: tuple[int, int, int]) -> None:
     word = lexicon.word(*at)
     assert spoken(lexicon, word.alone) == built(speak([word.text])[0])
