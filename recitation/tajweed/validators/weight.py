@@ -1,0 +1,112 @@
+"""Heavy and light: the seven letters of istiʿlāʾ, ra and the lam of Allah.
+
+Two witnesses.  The ear tells a letter of istiʿlāʾ from its light twin; ra and lam are one unit each to it.  The second
+formant of the /a/ after a letter tells its weight (``recitation.prosody.weight``), once enough light ones of the voice
+are known.  Where neither can speak, nothing is said.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from recitation.judge import DOUBTFUL
+from recitation.letters import ISTILA
+from recitation.prosody.formants import MAN
+from recitation.prosody.release import LAG_SAMPLES
+from recitation.prosody.weight import ONSET_SAMPLES, Lobanov, lightness, onset_formants, too_heavy, too_light
+from recitation.tajweed.lengths import Audio, Heard
+from recitation.tajweed.places import Found
+from recitation.tajweed.rules import Family, Rule
+from recitation.tajweed.validators.answers import answer, is_sure, probability, unclear
+from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
+
+FATHAH, ALIF = "َ", "اا"
+LIGHT_TWINS = {"ص": "س", "ط": "ت", "ض": "د", "ظ": "ذ", "ق": "ك"}
+CONFIDENT = 0.9
+"""Probability of a letter from which the ear is believed where no vowel shows the weight."""
+_KEPT = 24
+"""Letters whose vowel is remembered: a rule that waits for its word's form is found some phones later."""
+_NO_REFERENCE = ISTILA + "رو"
+"""Letters next to which an /a/ does not show what the voice's light one is; nor does a doubled ل, which may be that of
+Allah."""
+_PULLING = ISTILA + "و"
+"""Letters that lower the second formant of the vowel before them."""
+
+Offset = tuple[float, float, float]
+
+
+class WeightValidator:
+    """Judges the weight of letters in one session, and learns the voice's light /a/ on the way."""
+
+    def __init__(self, audio: Audio) -> None:
+        self._audio = audio
+        self._voice = Lobanov()
+        self._before: Heard | None = None
+        self._offsets: deque[tuple[Heard, Offset]] = deque(maxlen=_KEPT)
+        """Letters with the /a/ after them, from the voice's light one."""
+        self._waiting: list[Found] = []
+
+    def hear(self, heard: Heard, found: Sequence[Found]) -> list[RuleVerdict]:
+        """See ``recitation.tajweed.validators.Validator``."""
+        letter, self._before = self._before, heard
+        if letter is not None and heard.phone.unit == FATHAH and letter.phone.end == heard.phone.start:
+            self._measure(letter, heard)
+        ready, self._waiting = self._waiting, []
+        for place in found:
+            if place.instance.rule.family is Family.WEIGHT:
+                awaits = place.phones[-1] is heard and heard.following == FATHAH
+                (self._waiting if awaits else ready).append(place)
+        return [self._judge(place) for place in ready]
+
+    def _measure(self, letter: Heard, vowel: Heard) -> None:
+        """Take the formants of the /a/ after a letter."""
+        start, end = vowel.phone.start, vowel.phone.end
+        if vowel.following == ALIF:
+            end = start + LAG_SAMPLES + ONSET_SAMPLES
+        begin = start - LAG_SAMPLES
+        formants = onset_formants(self._audio(begin, end), start - begin, end - begin, MAN)
+        if formants is None or not np.isfinite(formants.hz).all() or not vowel.sure:
+            return
+        offset = self._voice.offset(FATHAH, formants)
+        carrier, after = letter.phone.unit, vowel.following or " "
+        if offset is not None and after[0] not in _PULLING:
+            self._offsets.append((letter, offset))
+        if carrier != "لل" and carrier[0] not in _NO_REFERENCE and after[0] not in _NO_REFERENCE:
+            self._voice.note(FATHAH, formants)
+
+    def _judge(self, place: Found) -> RuleVerdict:
+        if not is_sure(place):
+            return unclear(place)
+        offset = next((offset for letter, offset in self._offsets if letter is place.phones[-1]), None)
+        return (
+            self._judge_light(place, offset) if place.instance.rule is Rule.TARQIQ else self._judge_heavy(place, offset)
+        )
+
+    def _judge_heavy(self, place: Found, offset: Offset | None) -> RuleVerdict:
+        phone = place.phones[-1].phone
+        twin = LIGHT_TWINS.get(phone.unit[0])
+        if phone.p < DOUBTFUL and phone.heard and phone.heard[0] == twin:
+            return answer(place, Severity.ERROR, Slip.LIGHT, 1 - phone.p, phone.heard)
+        nats = None if offset is None else lightness(offset)
+        if nats is not None and offset is not None:
+            if too_light(offset, phone.unit[0]):
+                return answer(place, Severity.ADVICE, Slip.LIGHT, probability(nats))
+            return answer(place, Severity.FINE, None, probability(-nats))
+        return _by_the_ear(place)
+
+    def _judge_light(self, place: Found, offset: Offset | None) -> RuleVerdict:
+        nats = None if offset is None else lightness(offset)
+        if nats is None or offset is None:
+            return _by_the_ear(place)
+        if too_heavy(offset):
+            return answer(place, Severity.ADVICE, Slip.HEAVY, probability(-nats))
+        return answer(place, Severity.FINE, None, probability(nats))
+
+
+def _by_the_ear(place: Found) -> RuleVerdict:
+    """A letter of istiʿlāʾ that is surely itself is heavy; ra and lam are the same to the ear, heavy or light."""
+    phone = place.phones[-1].phone
+    if phone.unit[0] in ISTILA and phone.p >= CONFIDENT:
+        return answer(place, Severity.FINE, None, phone.p)
+    return unclear(place)
