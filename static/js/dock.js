@@ -6,7 +6,7 @@ import { MOST_TRIES } from "./recital.js";
 /** @typedef {import("./recital.js").State} State */
 
 /** States in which the button ends the recitation. */
-const LIVE = new Set(["connecting", "listening", "following", "unclear", "lost"]);
+const LIVE = new Set(["connecting", "listening", "finding", "following", "unclear", "lost"]);
 
 /** Words may end several times a second; a figure that changes as often cannot be read. */
 const FIGURE_EVERY_MS = 400;

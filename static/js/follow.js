@@ -31,6 +31,7 @@
  *
  * @typedef {object} Follow
  * @property {WordState[]} words
+ * @property {number} total words that were undertaken: fewer than there are where the server found the passage
  * @property {Map<string, number>} places index of each address
  * @property {number} here index of the word under the cursor, -1 before the first
  * @property {number} phone newest phone begun in that word, -1 before the first
@@ -73,6 +74,7 @@ export function beginFollow(words) {
       passed: false,
       mended: false,
     })),
+    total: words.length,
     places: new Map(words.map((word, index) => [word.at, index])),
     here: -1,
     phone: -1,
@@ -214,6 +216,7 @@ function firstSight(seen, id) {
 export function takeSummary(follow, summary) {
   /** @type {Set<number>} */
   const touched = new Set();
+  follow.total = summary.words.length || follow.words.length;
   for (const told of summary.words) {
     const place = follow.places.get(told.at);
     if (place === undefined) continue;
@@ -250,7 +253,7 @@ export function markOf(word, index) {
 
 /** @param {Follow} follow @returns {Tally} */
 export function tally(follow) {
-  const counts = { accepted: 0, questioned: 0, wrong: 0, unclear: 0, mended: 0, total: follow.words.length };
+  const counts = { accepted: 0, questioned: 0, wrong: 0, unclear: 0, mended: 0, total: follow.total };
   for (const word of follow.words) {
     if (word.verdict === "accepted") counts.accepted++;
     else if (word.verdict === "questioned") counts.questioned++;

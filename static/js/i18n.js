@@ -1,6 +1,6 @@
 /**
  * The page's words in Arabic and English.  Elements with `data-t` get their text here, those with `data-t-label` their
- * accessible name and those with `data-t-hint` their placeholder.
+ * accessible name, those with `data-t-title` their tooltip and those with `data-t-hint` their placeholder.
  *
  * @typedef {"ar"|"en"} Lang
  */
@@ -29,6 +29,23 @@ export const WORDS = {
     "Spoken by a machine, so you can see the page at work before you recite.",
   ],
   no_samples: ["لا نماذج على هذا الخادم", "This server has no samples"],
+
+  find: ["حدّد موضعي", "Find where I am"],
+  finding: ["أبحث عن موضعك", "Looking for your place"],
+  finding_hint: ["اقرأ من حيث شئت", "Recite from anywhere"],
+  finding_note: [
+    "تُفتح الصفحة على موضعك حين يتبيّن. وإن رأيته هنا فاختره.",
+    "The page opens at your place once it is certain. If you see it here, choose it.",
+  ],
+  say_found: ["وجدتُ موضعك: سورة {surah}، الآية {ayah}", "Found your place: {surah}, ayah {ayah}"],
+
+  hifz: ["تسميع", "From memory"],
+  hifz_title: ["تُخفى الكلمات حتى تُقرأ", "Words are hidden until they are recited"],
+  hint: ["تلميح", "Hint"],
+  hint_title: ["أول الكلمة التالية، ثم كلها", "The start of the next word, then all of it"],
+  hints: ["تلميحات", "Hints"],
+  helped: ["كلمات ظهرت بتلميح", "Words that took a hint"],
+  say_hint: ["تلميح: {text}", "Hint: {text}"],
 
   idle: ["جاهز", "Ready"],
   idle_hint: ["اضغط زرّ الميكروفون وابدأ القراءة", "Press the microphone and begin reciting"],
@@ -100,6 +117,10 @@ export const WORDS = {
   say_word: ["{word}: {status}", "{word}: {status}"],
   say_doubt: ["المطلوب {expected}، والمسموع {heard}", "expected {expected}, heard {heard}"],
 
+  error_not_found: [
+    "لم يتبيّن موضعك. اقرأ قدرًا أكثر، أو اختر الموضع بنفسك.",
+    "Your place did not become clear. Recite a little more, or choose the passage yourself.",
+  ],
   error_text: ["تعذّر جلب نص الموضع.", "The text of this passage could not be fetched."],
   error_surahs: ["الخادم لا يجيب.", "The server does not answer."],
   error_mic_denied: [
@@ -199,6 +220,9 @@ export function translate(root) {
     const text = t(node.getAttribute("data-t-label") ?? "");
     node.setAttribute("aria-label", text);
     if (node instanceof HTMLElement && node.tagName === "BUTTON") node.title = text;
+  }
+  for (const node of root.querySelectorAll("[data-t-title]")) {
+    node.setAttribute("title", t(node.getAttribute("data-t-title") ?? ""));
   }
   for (const node of root.querySelectorAll("[data-t-hint]")) {
     node.setAttribute("placeholder", t(node.getAttribute("data-t-hint") ?? ""));

@@ -1,20 +1,24 @@
 /** The student page: joins the text, the voice, the server's feedback and what is shown of it. */
 import { Announcer } from "./announce.js";
 import { Dock } from "./dock.js";
+import { FindingView } from "./finding.js";
 import { beginFollow } from "./follow.js";
+import { Hifz, firstLetters } from "./hifz.js";
 import { language, number, preferredLanguage, setLanguage, t } from "./i18n.js";
 import { LevelMeter } from "./meter.js";
-import { SAMPLE_HZ } from "./messages.js";
+import { AUTO, SAMPLE_HZ } from "./messages.js";
 import { MushafView } from "./mushaf_view.js";
 import { FrameTimes, noteEvent, noteLatency, observed } from "./observe.js";
 import { OwnVoice } from "./own_voice.js";
-import { ApiError, fetchPassage, fetchSamples, fetchSurahs, parseRef, splitAddress } from "./passage.js";
+import { ApiError, fetchPassage, fetchSamples, fetchSurahs, splitAddress } from "./passage.js";
 import { Picker, find } from "./picker.js";
+import { microphoneProblem, recitalProblem } from "./problems.js";
 import { Recital } from "./recital.js";
 import { RunningMedian, rtpWorker } from "./rtp_clock.js";
+import { SamplesDialog, ayatRange } from "./samples.js";
 import { renderSummary, spokenVerdict, wordCard } from "./summary_view.js";
 import { openMicrophone, openSample } from "./voice_source.js";
-import { WhipError, iceServers } from "./whip.js";
+import { iceServers } from "./whip.js";
 
 /** @typedef {import("./messages.js").Surah} Surah */
 /** @typedef {import("./messages.js").Passage} Passage */
@@ -30,12 +34,14 @@ const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const node = (/** @type {string} */ id) => find(document, `#${id}`, HTMLElement);
 
 // the parts of the page
-const view = new MushafView(node("mushaf"), still);
+const hifz = new Hifz();
+const view = new MushafView(node("mushaf"), still, (index) => hifz.veil(follow, index));
+const finding = new FindingView(node("finding"), surahName, (at) => recital?.choose(at));
 const dock = new Dock(node("dock"));
 const meter = new LevelMeter(find(document, "#ribbon", HTMLCanvasElement), still);
 const announcer = new Announcer(node("live"));
 const picker = new Picker(find(document, "#picker", HTMLDialogElement), (ref) => void choosePassage(ref));
-const samplesDialog = find(document, "#samples", HTMLDialogElement);
+const samplesDialog = new SamplesDialog(find(document, "#samples", HTMLDialogElement), (sample) => void startSample(sample));
 const frameTimes = new FrameTimes();
 const litLatency = new RunningMedian(9);
 const judgedLatency = new RunningMedian(9);
@@ -83,16 +89,28 @@ async function choosePassage(ref) {
   }
   closeSummary();
   node("welcome").hidden = false;
+  showPassage();
+  dock.enter("idle", 0, false);
+  return true;
+}
+
+/** Lays the passage out, untouched. */
+function showPassage() {
   resetFollow();
+  finding.close();
   view.render(passage, surahs);
   view.touchAll();
   scrollTo({ top: 0 });
-  dock.enter("idle", 0, false);
-  const address = new URL(location.href);
-  address.searchParams.set("verses", passage.ref || ref);
-  history.replaceState(null, "", address.href.replaceAll("%3A", ":"));
+  remember("verses", passage.ref);
   titlePassage();
-  return true;
+}
+
+/** Keeps a choice in the page's address, where reloading finds it.  @param {string} name @param {string} value */
+function remember(name, value) {
+  const address = new URL(location.href);
+  if (value) address.searchParams.set(name, value);
+  else address.searchParams.delete(name);
+  history.replaceState(null, "", address.href.replaceAll("%3A", ":"));
 }
 
 function resetFollow() {
@@ -106,17 +124,20 @@ function resetFollow() {
 
 function titlePassage() {
   if (!passage.words.length) return;
+  if (!follow.words.length) {
+    node("passage-name").textContent = t("finding");
+    node("passage-range").textContent = "";
+    return;
+  }
   const [surah, first] = splitAddress(passage.words[0].at);
   const [end, last] = splitAddress(passage.words[passage.words.length - 1].at);
-  const name = (/** @type {number} */ index) =>
-    language() === "ar" ? surahs[index - 1].name : surahs[index - 1].latin;
-  node("passage-name").textContent = surah === end ? name(surah) : `${name(surah)} – ${name(end)}`;
+  node("passage-name").textContent = surah === end ? surahName(surah) : `${surahName(surah)} – ${surahName(end)}`;
   node("passage-range").textContent = surah === end ? ayatRange(first, last) : `${number(first)} – ${number(last)}`;
 }
 
-/** @param {number} first @param {number} last */
-function ayatRange(first, last) {
-  return first === last ? number(first) : `${number(first)}–${number(last)}`;
+/** @param {number} surah @returns {string} */
+function surahName(surah) {
+  return language() === "ar" ? surahs[surah - 1].name : surahs[surah - 1].latin;
 }
 
 // ---- voice
@@ -139,8 +160,16 @@ async function startSample(sample) {
   await begin((context) => openSample(context, sample.url), () => t("error_sample"));
 }
 
-/** @param {(context: AudioContext) => Promise<VoiceSource>} open @param {(error: unknown) => string} problem */
-async function begin(open, problem) {
+/** Recite without saying where: the server finds it. */
+async function startFinding() {
+  await begin((context) => openMicrophone(context), microphoneProblem, true);
+}
+
+/**
+ * @param {(context: AudioContext) => Promise<VoiceSource>} open @param {(error: unknown) => string} problem
+ * @param {boolean} [seek] the passage is to be found
+ */
+async function begin(open, problem, seek = false) {
   if (recital || starting || !passage.words.length) return;
   starting = true;
   hideError();
@@ -155,27 +184,60 @@ async function begin(open, problem) {
   } catch (error) {
     starting = false;
     enter("idle", 0);
-    showError(problem(error), () => void begin(open, problem));
+    showError(problem(error), () => void begin(open, problem, seek));
     return;
   }
   resetFollow();
-  view.touchAll();
+  hifz.begin();
+  if (seek) seekPassage();
+  else view.touchAll();
   node("welcome").hidden = true;
   litLatency.clear();
   judgedLatency.clear();
   dock.forgetLatency();
   meter.listen(context, source.node);
   voice?.record(source.stream);
-  recital = new Recital(source, passage.ref, follow, query.get("token") ?? "", {
+  recital = new Recital(source, seek ? AUTO : passage.ref, follow, query.get("token") ?? "", {
     onstate: enter,
     onfeedback: takeChange,
     onrepaint: (touched) => view.touch(touched),
+    oncandidates: (places) => finding.show(places),
+    onfound: takeFound,
     onerror: recitalError,
     onfinish: (took) => void finish(took),
   });
   starting = false;
   void stayAwake();
   recital.start();
+}
+
+/** The text makes room for the places that the server thinks of.  The passage shown before is kept for coming back. */
+function seekPassage() {
+  follow = beginFollow([]);
+  view.clear();
+  finding.open();
+  titlePassage();
+}
+
+/** @param {import("./messages.js").Found} found @returns {Promise<import("./follow.js").Follow|null>} */
+async function takeFound(found) {
+  noteEvent("found", { verses: found.verses, at: found.at, p: found.p });
+  const mine = recital;
+  try {
+    const text = await fetchPassage(found.verses);
+    if (recital !== mine) return null;
+    passage = text;
+  } catch {
+    showError(t("error_text"), null);
+    void mine?.stop();
+    return null;
+  }
+  const zero = sessionZero;
+  showPassage();
+  sessionZero = zero;
+  const [surah, ayah] = splitAddress(found.at);
+  announcer.say("state", t("say_found", { surah: surahName(surah), ayah }));
+  return follow;
 }
 
 /** A page opened with `autostart` may not make sound before it is touched.  @param {AudioContext} context */
@@ -189,15 +251,6 @@ async function soundAllowed(context) {
     for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, resolve, { once: true });
   });
   await Promise.race([resumed, touched.then(() => context.resume())]);
-}
-
-/** @param {unknown} error */
-function microphoneProblem(error) {
-  const name = error instanceof DOMException ? error.name : "";
-  if (name === "NotAllowedError") return t("error_mic_denied");
-  if (name === "SecurityError") return t("error_mic_insecure");
-  if (name === "NotReadableError") return t("error_mic_busy");
-  return t("error_mic_missing");
 }
 
 async function stayAwake() {
@@ -231,6 +284,7 @@ function takeChange(change, message, arrival) {
     noteLatency("latencies", arrival.latency_ms);
     observed.latencySource = arrival.measured ? "measured" : "estimated";
   }
+  if (change.newest) tellHint(hifz.hear(follow, message));
   for (const place of change.lit) litAt.set(place, arrival.at_ms);
   for (const [, at, index, unit, , end, p, heard] of change.phones) {
     noteEvent("phone", { at, index, unit, p, heard, latency_ms: arrival.at_ms - when(end) });
@@ -238,6 +292,7 @@ function takeChange(change, message, arrival) {
   for (const place of change.judged) {
     const word = follow.words[place];
     spoken.set(word.at, [when(word.start), when(word.end)]);
+    if (word.end <= arrival.known_from) continue;
     const latency_ms = arrival.at_ms - when(word.end);
     const lit_ms = (litAt.get(place) ?? arrival.at_ms) - when(word.end);
     noteLatency("litLatencies", lit_ms);
@@ -252,7 +307,7 @@ function takeChange(change, message, arrival) {
     const [at, phone, end] = message.cursor;
     noteEvent("cursor", { at, phone, latency_ms: arrival.at_ms - when(end) });
     const [surah, ayah] = splitAddress(at);
-    dock.at(language() === "ar" ? surahs[surah - 1].name : surahs[surah - 1].latin, ayah);
+    dock.at(surahName(surah), ayah);
   }
 }
 
@@ -265,6 +320,11 @@ async function finish(took) {
   awake = null;
   dock.enter(dock.state, 0, false);
   await voice?.finish();
+  if (!follow.words.length) {
+    showPassage();
+    if (dock.state !== "disconnected") showError(t("error_not_found"), () => void startFinding());
+    return;
+  }
   if (!follow.words.some((word) => word.verdict !== null || word.passed) && dock.state === "disconnected") return;
   for (const word of follow.words) {
     // A verdict that only came with the summary is placed by the last known start of the session.
@@ -275,6 +335,31 @@ async function finish(took) {
   summarised = true;
   node("again").hidden = false;
   openSummary();
+}
+
+// ---- from memory
+
+/** @param {boolean} on */
+function setHifz(on) {
+  hifz.on = on;
+  document.documentElement.dataset.hifz = String(on);
+  node("hifz").setAttribute("aria-checked", String(on));
+  remember("hifz", on ? "1" : "");
+  view.touchAll();
+}
+
+function giveHint() {
+  if (recital) tellHint(hifz.hint(follow));
+}
+
+/** @param {number} index of a word of which more is shown now, -1 for none */
+function tellHint(index) {
+  if (index < 0) return;
+  view.touch([index]);
+  const { at, text } = follow.words[index];
+  const open = hifz.veil(follow, index) === "open";
+  noteEvent("hint", { at, open });
+  announcer.say("word", t("say_hint", { text: open ? text : text.slice(0, firstLetters(text)) }));
 }
 
 // ---- summary and cards
@@ -296,7 +381,7 @@ const deeds = {
 };
 
 function openSummary() {
-  renderSummary(node("summary-body"), follow, seconds, deeds);
+  renderSummary(node("summary-body"), follow, seconds, deeds, hifz);
   document.documentElement.dataset.summary = "open";
   node("summary").inert = false;
   node("summary").focus({ preventScroll: true });
@@ -347,17 +432,6 @@ function recitalError(error, again_s) {
   if (again_s !== null) setTimeout(hideError, again_s * 1000);
 }
 
-/** @param {Error} error @param {number|null} again_s @returns {string} */
-function recitalProblem(error, again_s) {
-  if (!(error instanceof WhipError)) return t("error_refused", { text: error.message });
-  if (error.status === 503 || error.status === 429) return t("error_full", { n: again_s ?? 0 });
-  if (error.status === 401 || error.status === 403) return t("error_auth");
-  if (error.status === 404) return t("error_passage");
-  if (error.status >= 500) return t("error_server", { n: again_s ?? 0 });
-  if (error.status >= 400) return t("error_refused", { text: error.message });
-  return t("error_unreachable");
-}
-
 // ---- controls
 
 function toggle() {
@@ -367,41 +441,15 @@ function toggle() {
 
 function offerSamples() {
   if (recital || starting) return;
-  if (samples.length === 1) {
-    void startSample(samples[0]);
-    return;
-  }
-  const list = node("samples-list");
-  list.replaceChildren(
-    ...samples.map((sample) => {
-      const button = document.createElement("button");
-      button.className = "sample";
-      const range = parseRef(sample.verses);
-      const surah = range && surahs[range.surah - 1];
-      const name = surah ? (language() === "ar" ? surah.name : surah.latin) : sample.verses;
-      const title = document.createElement("span");
-      title.className = "sample-name";
-      title.textContent = sample.title ?? name;
-      const ref = document.createElement("bdi");
-      ref.className = "sample-ref";
-      const last = range && (range.last || (surah ? surah.ayat : range.first));
-      ref.textContent = range ? ayatRange(range.first, last ?? range.first) : "";
-      button.append(title, ref);
-      button.addEventListener("click", () => {
-        samplesDialog.close();
-        void startSample(sample);
-      });
-      return button;
-    }),
-  );
-  if (!samples.length) list.textContent = t("no_samples");
-  samplesDialog.showModal();
+  if (samples.length === 1) void startSample(samples[0]);
+  else samplesDialog.open(samples, surahs, surahName);
 }
 
 function switchLanguage() {
   setLanguage(language() === "ar" ? "en" : "ar", true);
   dock.retell();
   titlePassage();
+  finding.retell();
   view.retitle(surahs);
   view.touchAll();
   if (summarised && document.documentElement.dataset.summary) openSummary();
@@ -420,7 +468,9 @@ function shortcut(event) {
   } else if (event.key === "/") {
     event.preventDefault();
     if (!recital) picker.open(surahs, passage.ref);
-  } else if (event.key === "Escape") closeSummary();
+  } else if (event.code === "KeyF") void startFinding();
+  else if (event.code === "KeyH") giveHint();
+  else if (event.key === "Escape") closeSummary();
 }
 
 function wire() {
@@ -430,14 +480,13 @@ function wire() {
   node("passage").addEventListener("click", () => {
     if (!recital && surahs.length) picker.open(surahs, passage.ref);
   });
+  node("find").addEventListener("click", () => void startFinding());
+  node("hifz").addEventListener("click", () => setHifz(!hifz.on));
+  node("hint").addEventListener("click", giveHint);
   node("again").addEventListener("click", openSummary);
   node("summary-close").addEventListener("click", closeSummary);
   node("summary-again").addEventListener("click", () => void startMicrophone());
   node("error-close").addEventListener("click", hideError);
-  node("samples-close").addEventListener("click", () => samplesDialog.close());
-  samplesDialog.addEventListener("click", (event) => {
-    if (event.target === samplesDialog) samplesDialog.close();
-  });
   node("mushaf").addEventListener("click", (event) => {
     const span = /** @type {HTMLElement} */ (event.target).closest(".w");
     if (span instanceof HTMLElement) openCard(span);
@@ -481,12 +530,14 @@ async function load() {
   }
   const autostart = query.get("autostart");
   if (autostart === "mic") await startMicrophone();
+  if (autostart === "find") await startFinding();
   const sample = samples.find(({ verses }) => verses === passage.ref) ?? samples[0];
   if (autostart === "sample" && sample) await startSample(sample);
 }
 
 setLanguage(preferredLanguage(query.get("lang")));
 dock.enter("idle", 0, false);
+setHifz(query.get("hifz") === "1");
 wire();
 void rtpWorker();
 void iceServers(query.get("token") ?? "");

@@ -23,6 +23,9 @@
  * @property {[rx_ms: number, encoded_ms: number, sent_ms: number]} stamps
  *
  * @typedef {{type: "welcome", session: string, verses: string, engine: string, lookahead_ms: number}} Welcome
+ * @typedef {{at: string, p: number, text: string}} Candidate `at` is surah:ayah
+ * @typedef {{type: "candidates", places: Candidate[]}} Candidates
+ * @typedef {{type: "found", verses: string, at: string, p: number}} Found
  * @typedef {{type: "pong", t: number, seq: number}} Pong
  * @typedef {{type: "error", code: string, text: string}} ProtocolError
  * @typedef {{unit: string, start: number, end: number, p: number, heard: string|null, first?: number,
@@ -31,7 +34,7 @@
  *   phones: SummaryPhone[]}} SummaryWord
  * @typedef {{type: "summary", verses: string, words: SummaryWord[], accepted: number, questioned: number,
  *   seconds: number}} Summary
- * @typedef {Welcome|Pong|ProtocolError|Summary} Control
+ * @typedef {Welcome|Candidates|Found|Pong|ProtocolError|Summary} Control
  *
  * @typedef {{surah: number, name: string, latin: string, ayat: number}} Surah
  * @typedef {{unit: string, letters: [start: number, end: number]}} TextPhone `letters` is half-open
@@ -41,5 +44,9 @@
  */
 
 export const PROTOCOL = 1;
+
+/** In place of a passage: the server finds it. */
+export const AUTO = "auto";
+
 export const SAMPLE_HZ = 16000;
 export const RTP_HZ = 48000;

@@ -3,11 +3,14 @@
  * called once per animation frame, rewrites only those.  Letters are marked with the CSS Custom Highlight API, which
  * leaves the shaping of the script alone; without it, marks stay on whole words.
  *
+ * Words that are recited from memory are laid out like all others and not painted, so nothing moves when they appear.
+ *
  * @typedef {import("./messages.js").Passage} Passage
  * @typedef {import("./messages.js").Surah} Surah
  * @typedef {import("./follow.js").Follow} Follow
  */
 import { markOf, statusOf } from "./follow.js";
+import { firstLetters } from "./hifz.js";
 import { language, number, t } from "./i18n.js";
 import { splitAddress } from "./passage.js";
 
@@ -20,16 +23,20 @@ const HANDS_OFF_MS = 5000;
 const BAND_TOP = 0.18;
 const BAND_BOTTOM = 0.62;
 
-const HIGHLIGHTS = /** @type {const} */ (["said", "low", "slip"]);
+const HIGHLIGHTS = /** @type {const} */ (["said", "low", "slip", "hint"]);
 
 /** Statuses that ask for a look, and so can be reached with the keyboard. */
 const ASKING = new Set(["questioned", "wrong", "unclear"]);
 
 export class MushafView {
-  /** @param {HTMLElement} root @param {boolean} still no gliding and no smooth scrolling */
-  constructor(root, still) {
+  /**
+   * @param {HTMLElement} root @param {boolean} still no gliding and no smooth scrolling
+   * @param {(index: number) => import("./hifz.js").Veil} veil how much of a word is to be seen
+   */
+  constructor(root, still, veil) {
     this.root = root;
     this.still = still;
+    this.veil = veil;
     /** @type {HTMLElement[]} */
     this.spans = [];
     /** @type {Passage|null} */
@@ -60,11 +67,8 @@ export class MushafView {
 
   /** @param {Passage} passage @param {readonly Surah[]} surahs */
   render(passage, surahs) {
+    this.clear();
     this.passage = passage;
-    this.spans = [];
-    this.marked.clear();
-    this.glideAt = -1;
-    for (const highlight of this.highlights.values()) highlight.clear();
     const page = document.createDocumentFragment();
     let text = /** @type {HTMLElement|null} */ (null);
     let surahNow = 0;
@@ -81,9 +85,20 @@ export class MushafView {
       if (closes) text.append(withMarker(span, ayah), " ");
       else text.append(span, " ");
     });
-    this.root.replaceChildren(this.glide, page);
-    this.glide.classList.remove("seen");
+    this.root.append(page);
     this.retitle(surahs);
+  }
+
+  /** Shows no text. */
+  clear() {
+    this.passage = null;
+    this.spans = [];
+    this.dirty.clear();
+    this.marked.clear();
+    this.glideAt = -1;
+    for (const highlight of this.highlights.values()) highlight.clear();
+    this.root.replaceChildren(this.glide);
+    this.glide.classList.remove("seen");
   }
 
   /** @param {DocumentFragment} page @param {Surah} surah @param {number} ayah the first shown */
@@ -164,7 +179,18 @@ export class MushafView {
     }
     span.classList.toggle("omitted", word.verdict === "omitted");
     span.classList.toggle("mended", word.mended);
+    this.#hide(span, index);
     if (this.letters) this.#markLetters(follow, index);
+  }
+
+  /** @param {HTMLElement} span @param {number} index */
+  #hide(span, index) {
+    const veil = this.veil(index);
+    const parts = veil === "letters" && this.letters;
+    span.classList.toggle("veiled", veil === "hidden");
+    span.classList.toggle("hinted", parts);
+    if (veil === "hidden" || parts) span.setAttribute("aria-hidden", "true");
+    else span.removeAttribute("aria-hidden");
   }
 
   /** @param {Follow} follow @param {number} index */
@@ -183,14 +209,16 @@ export class MushafView {
       this.highlights.get(name)?.add(range);
       ranges.push(range);
     };
+    const veil = this.veil(index);
+    if (veil === "letters") add("hint", 0, firstLetters(word.text));
     const tone = word.verdict === "wrong" ? "slip" : "low";
-    for (let phone = 0; phone < word.phones.length; phone++) {
+    for (let phone = 0; phone < word.phones.length && veil === "open"; phone++) {
       if (!markOf(word, phone)) continue;
       const letters = word.phones[phone]?.letters ?? phones[phone]?.letters;
       if (letters) add(tone, letters[0], letters[1]);
     }
     this.spans[index].classList.toggle("lettered", ranges.length > 0 && word.verdict !== null);
-    if (index === follow.here && word.verdict === null && follow.phone >= 0 && phones.length > 0) {
+    if (index === follow.here && word.verdict === null && veil === "open" && follow.phone >= 0 && phones.length > 0) {
       const reached = phones[Math.min(follow.phone, phones.length - 1)];
       add("said", 0, reached.letters[1]);
     }

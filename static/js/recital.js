@@ -1,7 +1,8 @@
 /**
- * One recitation of a passage, from the first sound to the summary, across lost connections.
+ * One recitation of a passage, from the first sound to the summary, across lost connections.  On AUTO the passage comes
+ * once the server has found it; verdicts that overtake it are kept until its text is there.
  *
- * @typedef {"idle"|"connecting"|"listening"|"following"|"unclear"|"lost"|"done"|"disconnected"|"stopped"} State
+ * @typedef {"idle"|"connecting"|"listening"|"finding"|"following"|"unclear"|"lost"|"done"|"disconnected"|"stopped"} State
  * @typedef {import("./messages.js").Feedback} Feedback
  * @typedef {import("./follow.js").Follow} Follow
  * @typedef {import("./follow.js").Change} Change
@@ -11,16 +12,20 @@
  * @property {boolean} measured false when only estimated
  * @property {number} zero_ms epoch time of the session's sample 0
  * @property {number} at_ms epoch time of arrival
+ * @property {number} known_from sample at which the passage became known: verdicts on what was said before it are late
  *
  * @typedef {object} Listener
  * @property {(state: State, tries: number) => void} onstate `tries` so far to get the connection back
  * @property {(change: Change, message: Feedback, arrival: Arrival) => void} onfeedback
  * @property {(touched: Iterable<number>) => void} onrepaint words changed other than by feedback
+ * @property {(places: import("./messages.js").Candidate[]) => void} oncandidates
+ * @property {(found: import("./messages.js").Found) => Promise<Follow|null>} onfound null when the text cannot be had
  * @property {(error: Error, again_s: number|null) => void} onerror `again_s` until the next try, null for none
  * @property {(seconds: number) => void} onfinish
  */
 import { Connection } from "./connection.js";
 import { beginSession, takeFeedback, takeSummary } from "./follow.js";
+import { AUTO } from "./messages.js";
 import { WhipError } from "./whip.js";
 
 export const MOST_TRIES = 3;
@@ -39,6 +44,9 @@ const SAMPLE_LINGER_MS = 2500;
 /** @type {Readonly<Record<import("./messages.js").Following, State>>} */
 const STATE_OF = { waiting: "listening", following: "following", unclear: "unclear", lost: "lost", done: "done" };
 
+/** Messages kept while the text of the passage found is fetched: twenty seconds.  The oldest go first. */
+const UNPLACED_MESSAGES = 256;
+
 export class Recital {
   /**
    * @param {import("./voice_source.js").VoiceSource} source @param {string} verses @param {Follow} follow
@@ -50,6 +58,13 @@ export class Recital {
     this.follow = follow;
     this.token = token;
     this.listener = listener;
+    /** The passage is not known, or its text not there yet. */
+    this.seeking = verses === AUTO;
+    /** @type {[message: Feedback, arrival: Arrival][]} */
+    this.unplaced = [];
+    this.knownFrom = 0;
+    this.heardTo = 0;
+    this.placed = Promise.resolve();
     /** @type {State} */
     this.state = "idle";
     /** @type {Connection|null} */
@@ -137,10 +152,16 @@ export class Recital {
     this.again = setTimeout(() => void this.#connect(), wait);
   }
 
+  /** The reciter says where they are.  @param {string} at surah:ayah */
+  choose(at) {
+    this.send({ type: "choose", verses: at });
+  }
+
   #opened() {
     const left = beginSession(this.follow);
     if (left >= 0) this.listener.onrepaint([left]);
-    this.#enter("listening");
+    this.knownFrom = this.heardTo = 0;
+    this.#enter(this.seeking ? "finding" : "listening");
     this.source.begin();
   }
 
@@ -148,8 +169,15 @@ export class Recital {
   #feedback(message, latency_ms, measured, zero_ms) {
     this.tries = 0;
     const at_ms = performance.timeOrigin + performance.now();
+    const arrival = { latency_ms, measured, zero_ms, at_ms, known_from: this.knownFrom };
     const change = takeFeedback(this.follow, message);
-    this.listener.onfeedback(change, message, { latency_ms, measured, zero_ms, at_ms });
+    this.heardTo = Math.max(this.heardTo, message.sample);
+    this.listener.onfeedback(change, message, arrival);
+    if (this.seeking) {
+      this.unplaced.push([message, arrival]);
+      if (this.unplaced.length > UNPLACED_MESSAGES) this.unplaced.shift();
+      return;
+    }
     if (!change.newest || this.ending) return;
     this.#enter(STATE_OF[message.state]);
     if (message.state !== "done") {
@@ -162,12 +190,33 @@ export class Recital {
 
   /** @param {import("./messages.js").Control} message */
   #control(message) {
-    if (message.type === "summary") {
-      this.listener.onrepaint(takeSummary(this.follow, message));
-      this.summarised?.();
-    } else if (message.type === "error") {
+    if (message.type === "candidates") {
+      if (this.verses === AUTO) this.listener.oncandidates(message.places);
+    } else if (message.type === "found") {
+      this.#found(message);
+    } else if (message.type === "summary") {
+      void this.placed.then(() => {
+        this.listener.onrepaint(takeSummary(this.follow, message));
+        this.summarised?.();
+      });
+    } else if (message.type === "error" && message.code !== "not_seeking") {
       this.listener.onerror(new WhipError(400, message.text, null), null);
     }
+  }
+
+  /** @param {import("./messages.js").Found} found */
+  #found(found) {
+    this.verses = found.verses;
+    this.knownFrom = this.heardTo;
+    this.placed = this.listener.onfound(found).then((follow) => {
+      if (follow === null || this.ended) return;
+      this.follow = follow;
+      this.seeking = false;
+      for (const [message, arrival] of this.unplaced.splice(0)) {
+        arrival.known_from = this.knownFrom;
+        this.listener.onfeedback(takeFeedback(follow, message), message, arrival);
+      }
+    });
   }
 
   /** @param {State} state */

@@ -26,8 +26,11 @@ function part(name, text, tag = "div") {
   return node;
 }
 
-/** @param {HTMLElement} body @param {Follow} follow @param {number} seconds @param {Deeds} deeds */
-export function renderSummary(body, follow, seconds, deeds) {
+/**
+ * @param {HTMLElement} body @param {Follow} follow @param {number} seconds @param {Deeds} deeds
+ * @param {import("./hifz.js").Hifz} hifz
+ */
+export function renderSummary(body, follow, seconds, deeds, hifz) {
   const counts = tally(follow);
   const judged = counts.accepted + counts.questioned + counts.wrong + counts.unclear;
   const found = slips(follow);
@@ -44,8 +47,32 @@ export function renderSummary(body, follow, seconds, deeds) {
   } else {
     nodes.push(part("verdict", t(judged ? "all_right" : "nothing_heard"), "p"));
   }
+  if (hifz.on || hifz.given) nodes.push(...helped(hifz, follow, deeds));
   nodes.push(part("privacy", t("privacy"), "p"));
   body.replaceChildren(...nodes);
+}
+
+/**
+ * How many hints were given, and for which words.
+ * @param {import("./hifz.js").Hifz} hifz @param {Follow} follow @param {Deeds} deeds @returns {HTMLElement[]}
+ */
+function helped(hifz, follow, deeds) {
+  const count = part("tally hints");
+  count.append(part("tally-name", t("hints"), "span"), part("tally-count", number(hifz.given), "span"));
+  if (!hifz.shown.size) return [count];
+  const list = part("helped", undefined, "ul");
+  list.setAttribute("aria-label", t("helped"));
+  for (const index of [...hifz.shown.keys()].sort((a, b) => a - b)) {
+    const { at, text } = follow.words[index];
+    const word = part("helped-word", text, "button");
+    word.lang = "ar";
+    word.translate = false;
+    word.addEventListener("click", () => deeds.show(at));
+    const item = part("", undefined, "li");
+    item.append(word);
+    list.append(item);
+  }
+  return [count, list];
 }
 
 /** @param {import("./follow.js").Tally} counts */

@@ -25,7 +25,7 @@ from playwright.sync_api import Error as PlaywrightError
 from recitation.audio import Pcm, stream_audio
 from recitation.lexicon import default_lexicon
 from recitation.made_voice import MadeRecitation
-from recitation.made_voice.command import write_audio
+from recitation.sound_files import write_audio
 from recitation.mushaf import parse_reference
 
 pytestmark = pytest.mark.e2e
@@ -59,6 +59,12 @@ class Microphone:
 @pytest.fixture(scope="module")
 def made(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathFactory) -> Microphone:
     return Microphone.of(tmp_path_factory.mktemp("made"), "112", make("112", voice="man4", harakah_s=0.14).pcm)
+
+
+@pytest.fixture(scope="module")
+def two_ayat(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathFactory) -> Microphone:
+    recitation = make("112:1-2", voice="man4", harakah_s=0.14)
+    return Microphone.of(tmp_path_factory.mktemp("two"), "112", recitation.pcm)
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +154,18 @@ class Watched:
         )
         return found
 
+    def veils(self) -> dict[str, str]:
+        """How much of each word is seen: open, letters or hidden."""
+        veil = (
+            "(w => getComputedStyle(w).visibility === 'hidden' ? 'hidden' : "
+            "w.classList.contains('hinted') ? 'letters' : 'open')"
+        )
+        words = "[...document.querySelectorAll('.w[data-at]')]"
+        found: dict[str, str] = self.page.evaluate(
+            f"Object.fromEntries({words}.map(w => [w.dataset.at, {veil}(w)]))"
+        )
+        return found
+
     @property
     def state(self) -> str:
         """What the page says is going on."""
@@ -179,6 +197,17 @@ class Watched:
 
 def words_of(verses: str) -> list[str]:
     return [word.at for word in default_lexicon().words(parse_reference(verses))]
+
+
+BOXES = """[...document.querySelectorAll('#mushaf .w, #mushaf .ayah-end')].map(
+    w => [w.offsetLeft, w.offsetTop, w.offsetWidth, w.offsetHeight])"""
+"""Where words and ends of ayat stand on the sheet."""
+
+
+def words_read_out(page: Page) -> list[str]:
+    """Words of the text that a screen reader finds."""
+    told = page.locator("#mushaf .text").aria_snapshot()
+    return [word.text for word in default_lexicon().words(parse_reference("112")) if word.text in told]
 
 
 def metric(server: str, name: str) -> float:
@@ -245,6 +274,64 @@ def test_the_sample_is_followed_without_a_microphone(playwright: Playwright, ser
         watched.page.click("#mic")
         watched.wait_for_summary()
         watched.picture("sample-end")
+        assert not watched.problems
+
+
+def test_from_memory_words_appear_when_they_are_said(
+    playwright: Playwright, server: str, two_ayat: Microphone
+) -> None:
+    with browser(playwright, two_ayat) as running:
+        watched = Watched(running.new_page(viewport=PHONE))
+        page = watched.page
+        watched.open(server, "112&hifz=1", "mic")
+        assert set(watched.veils().values()) == {"hidden"}
+        assert words_read_out(page) == []
+        boxes = page.evaluate(BOXES)
+        # The voice begins after a second and a half.
+        page.keyboard.press("h")
+        page.wait_for_selector(".w.hinted")
+        assert watched.veils()["112:1:1"] == "letters"
+        page.click("#hint")
+        page.wait_for_selector(".w.hinted", state="detached")
+        assert watched.veils()["112:1:1"] == "open"
+        page.locator(".w[data-status=accepted]").nth(3).wait_for(timeout=15_000)
+        page.keyboard.press("h")
+        page.wait_for_selector(".w.hinted")
+        watched.picture("hifz-live")
+        page.click("#mic")
+        watched.wait_for_summary()
+        watched.picture("hifz-end")
+        veils, statuses = watched.veils(), watched.statuses()
+        assert all(veils[at] == "open" for at, status in statuses.items() if status in JUDGED)
+        assert veils["112:4:5"] == "hidden", "what was not recited stays hidden"
+        assert page.evaluate(BOXES) == boxes, "the text moved"
+        assert page.inner_text(".hints .tally-count") == "3"
+        assert len(page.query_selector_all(".helped-word")) == 2
+        page.click("#summary-close")
+        page.click("#hifz")
+        assert set(watched.veils().values()) == {"open"}
+        assert len(words_read_out(page)) == 15
+        assert not watched.problems
+
+
+def test_the_place_is_found_and_followed_from_the_first_word(
+    playwright: Playwright, server: str, two_ayat: Microphone
+) -> None:
+    with browser(playwright, two_ayat) as running:
+        watched = Watched(running.new_page(viewport=PHONE))
+        page = watched.page
+        watched.open(server, "1:1-7", "find")
+        page.wait_for_selector("#finding:not([hidden])")
+        assert watched.state in ("connecting", "finding")
+        watched.picture("find-asked")
+        page.wait_for_selector("#finding[hidden]", state="attached", timeout=15_000)
+        page.locator(".w[data-status=accepted]").nth(3).wait_for(timeout=15_000)
+        watched.picture("find-live")
+        assert "verses=112" in page.url and page.inner_text("#passage-name") == "Al-Ikhlas"
+        assert watched.statuses()["112:1:1"] in JUDGED, "what was said before the place was known"
+        page.click("#mic")
+        watched.wait_for_summary()
+        watched.picture("find-end")
         assert not watched.problems
 
 

@@ -46,7 +46,7 @@ def test_nothing_is_fetched_from_elsewhere(file: Path) -> None:
 
 
 def test_every_text_named_exists_in_both_languages() -> None:
-    named = set(re.findall(r'data-t(?:-label|-hint)?="(\w+)"', INDEX))
+    named = set(re.findall(r'data-t(?:-label|-title|-hint)?="(\w+)"', INDEX))
     for script in SCRIPTS:
         named |= set(re.findall(r'\bt\("(\w+)"', script.read_text(encoding="utf-8")))
     assert len(named) > 40
