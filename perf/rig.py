@@ -23,7 +23,7 @@ import numpy as np
 
 from recitation.acoustics.engine import DEFAULT_MODEL
 from recitation.audio import SAMPLE_HZ, Pcm, read_audio
-from recitation.made_voice.command import write_audio
+from recitation.sound_files import write_audio
 
 TALAQQI = [sys.executable, "-m", "server.cli"]
 ROOT = Path(__file__).resolve().parent.parent

@@ -83,6 +83,8 @@ class Update(msgspec.Struct, frozen=True):
     state: Following
     rules: tuple[RuleVerdict, ...] = ()
     """Rules of tajweed, where the session listens for them."""
+    harakah_s: float | None = None
+    """The reciter's own tempo, seconds a count; None until it is known."""
 
 
 class WordReport(msgspec.Struct, frozen=True):

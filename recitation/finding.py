@@ -29,6 +29,7 @@ from recitation.locator import FRAMES_PER_S, RESCORED, Candidate, Locator, ayat_
 from recitation.mushaf import AYAT_PER_SURAH, Reference, parse_reference
 from recitation.phones import BLANK
 from recitation.pipeline import Session
+from recitation.tajweed.moshaf import Moshaf
 
 Floats = NDArray[np.float32]
 
@@ -195,6 +196,8 @@ class Question:
     """What is compared begins so many frames after the first hop."""
     chosen: str | None = None
     """The ayah, when the reciter said it."""
+    moshaf: Moshaf | None = None
+    """The settings of the reading, when some were given."""
 
     def answer(self) -> Answer:
         """Some 20 ms of one core, and 10 ms for each second heard once the place is certain.  Reads nothing that
@@ -212,7 +215,10 @@ class Question:
         return self._follow(Found(rest_of_surah(ayah), ayah, places[0].p), shown, len(part))
 
     def _follow(self, found: Found, places: tuple[Candidate, ...], frames: int) -> Answer:
-        follower = _Follower(self.make_session(found.verses), self.first_hop, self.hop_samples)
+        session = self.make_session(found.verses)
+        if self.moshaf is not None:
+            session.read_by(self.moshaf)
+        follower = _Follower(session, self.first_hop, self.hop_samples)
         return Answer(places, frames, found, follower, tuple(follower.hear(self.sounds, self.answers)))
 
 
@@ -257,9 +263,16 @@ class Finding:
         self._sounding = False
         """A phone was heard that no question was about."""
         self._chosen: str | None = None
+        self._moshaf: Moshaf | None = None
         self._told: deque[News] = deque()
         self._behind: list[Update] = []
         """What a follower said of what was heard before it was there."""
+
+    def read_by(self, moshaf: Moshaf) -> None:
+        """Judge rules by other settings of the reading, what is going to be found too."""
+        self._moshaf = moshaf
+        if self._follower is not None:
+            self._follower.session.read_by(moshaf)
 
     def push(self, pcm: Floats, concealed: bool = False) -> None:
         """Add audio; ``concealed`` marks sound invented for lost packets."""
@@ -322,7 +335,7 @@ class Finding:
         return Question(
             self._locator, self._make_session, tuple(kept.sounds(first * self._hop_samples)),
             tuple(kept.answers(first)), first, self._hop_samples,
-            max(0, self._origin - first * frames_per_hop), self._chosen,
+            max(0, self._origin - first * frames_per_hop), self._chosen, self._moshaf,
         )  # fmt: skip
 
     def choose(self, ayah: str) -> None:
@@ -354,6 +367,8 @@ class Finding:
         while follower.taken < self._listening.taken:
             follower.take_hop()
         self._follower, self.verses = follower, found.verses
+        if self._moshaf is not None:
+            follower.session.read_by(self._moshaf)
         kept.forget(kept.hops)
         self._told.append(found)
 
@@ -392,8 +407,8 @@ class Finding:
             return Summary((), self._kept.samples)
         summary = self._follower.session.summary()
         words = as_far_as_reached(summary.words)
-        told = msgspec.structs.replace(summary, words=words, samples=self._follower.samples)
-        return later(told, self._follower.zero)
+        told = later(msgspec.structs.replace(summary, words=words), self._follower.zero)
+        return msgspec.structs.replace(told, samples=self._follower.samples)
 
     def _with_what_is_behind(self, update: Update) -> Update:
         """``update`` with all that was to be said before it."""

@@ -104,6 +104,11 @@ class Session:
         self._judge = Judge(passage.words, passage.graph, self.history, self._concealed)
         self._tajweed = None if moshaf is None else Tajweed(passage.words, moshaf, self._sound)
 
+    def read_by(self, moshaf: Moshaf) -> None:
+        """Judge rules by other settings of the reading, from the next word on."""
+        if self._tajweed is not None:
+            self._tajweed.read_by(moshaf)
+
     def push(self, pcm: Floats, concealed: bool = False) -> None:
         """Add audio; ``concealed`` marks sound invented for lost packets, which is never judged."""
         self.samples += len(pcm)
@@ -201,6 +206,7 @@ class Session:
             level_db=round(self.level.level_db, 1),
             state=self.state,
             rules=tuple(rules),
+            harakah_s=self._tajweed.tempo.harakah_s if self._tajweed and self._tajweed.tempo.known else None,
         )
 
     def _rules(self, tajweed: Tajweed, phone: PhoneVerdict, segment: Segment, following: bool) -> list[RuleVerdict]:

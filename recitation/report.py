@@ -17,16 +17,20 @@ from recitation.acoustics.engines import add_engine_arguments, engine_of
 from recitation.acoustics.intake import intake_of
 from recitation.audio import read_audio
 from recitation.events import PhoneVerdict, Status, Summary, Update
-from recitation.explain import explain
 from recitation.features import SAMPLE_RATE
 from recitation.finding import AUTO, Finding
 from recitation.listening import hear_voices
 from recitation.locator import default_locator
 from recitation.mushaf import AddressError
+from recitation.paper import quran_font
 from recitation.pipeline import HopStep, Session, passage, recite
 from recitation.prosody.phrase import PitchRange
 from recitation.prosody.pitch import SwiftPitch
 from recitation.prosody.session import Prosody
+from recitation.report_page import report_page
+from recitation.slips import Slip, slips_of
+from recitation.tajweed.moshaf import Moshaf
+from recitation.tajweed.verdict import RuleVerdict
 from recitation.tracker import FRAME_SAMPLES, LAG_FRAMES
 from recitation.vad import SileroVad
 
@@ -44,27 +48,33 @@ PAUSE_SAMPLES = SAMPLE_RATE * 3 // 10
 """Between two phones so far apart the reciter paused."""
 
 
-def score(engine: Engine, pcm: NDArray[np.float32], verses: str, *, offline: bool = False) -> Summary:
-    """Judge a recording, float32[n] at 16 kHz.  ``offline`` lets every decision see the whole recording.
+def score(
+    engine: Engine, pcm: NDArray[np.float32], verses: str, *, offline: bool = False, moshaf: Moshaf | None = None
+) -> Summary:
+    """Judge a recording, float32[n] at 16 kHz.  ``offline`` lets every decision see the whole recording; the rules of
+    tajweed are judged by the settings of ``moshaf`` (the usual ones).
 
     Raises AddressError for a bad address.
     """
+    moshaf = moshaf or Moshaf()
     lag = len(pcm) // FRAME_SAMPLES + 2 if offline else LAG_FRAMES
-    session = Session(passage(verses), SileroVad(), lag, intake_of(engine))
+    session = Session(passage(verses), SileroVad(), lag, intake_of(engine), moshaf=moshaf)
     updates: Iterator[Update] = recite(session, engine, pcm)
     for _ in tqdm(updates, total=len(pcm) // 1280, desc=verses, unit="hop", leave=False, disable=None):
         pass
     return session.summary()
 
 
-def find(engine: Engine, pcm: NDArray[np.float32]) -> tuple[str, Summary]:
+def find(engine: Engine, pcm: NDArray[np.float32], moshaf: Moshaf | None = None) -> tuple[str, Summary]:
     """Find where a recording, float32[n] at 16 kHz, is recited, and judge it there: the address and the verdicts.
 
     Raises AddressError when no place is certain.
     """
     vad, step = SileroVad(), HopStep(engine)
-    intake = intake_of(engine)
-    finding = Finding(lambda verses: Session(passage(verses), vad, intake=intake), default_locator(), intake)
+    intake, settings = intake_of(engine), moshaf or Moshaf()
+    finding = Finding(
+        lambda verses: Session(passage(verses), vad, intake=intake, moshaf=settings), default_locator(), intake
+    )
     for begin in range(0, len(pcm), intake.samples):
         finding.push(pcm[begin : begin + intake.samples])
         while finding.hops_ready:
@@ -111,30 +121,24 @@ def _phone_row(phone: PhoneVerdict) -> dict[str, Any]:
     }
 
 
-def slips_of(summary: Summary) -> Iterator[dict[str, Any]]:
-    """The doubtful letters of questioned words, as interfaces describe slips."""
-    for word in summary.words:
-        if word.status not in (Status.QUESTIONED, Status.WRONG):
-            continue
-        for phone in word.phones:
-            if phone.heard is None:
-                continue
-            slip = explain(phone.unit, phone.heard)
-            yield {
-                "kind": "letter",
-                "rule": slip.kind.value,
-                "at": word.at,
-                "letters": list(phone.letters),
-                "severity": "advice",
-                "expected": phone.unit,
-                "measured": phone.heard,
-                "traits": list(slip.traits),
-                "confidence": round(1 - phone.p, 3),
-                "start": _seconds(phone.start),
-                "end": _seconds(phone.end),
-                "text": {"ar": slip.what.ar, "en": slip.what.en},
-                "fix": {"ar": slip.fix.ar, "en": slip.fix.en},
-            }
+def _slip_row(slip: Slip) -> dict[str, Any]:
+    """A slip as interfaces describe it: times in seconds, ``name`` and ``uncertainty`` where there are any."""
+    row: dict[str, Any] = msgspec.to_builtins(slip)
+    row |= {"start": _seconds(slip.start), "end": _seconds(slip.end)}
+    return {key: value for key, value in row.items() if value is not None or key in ("expected", "measured")}
+
+
+def _rule_row(verdict: RuleVerdict) -> dict[str, Any]:
+    return {
+        "at": verdict.at,
+        "rule": verdict.rule.value,
+        "letters": list(verdict.letters),
+        "start": _seconds(verdict.start),
+        "end": _seconds(verdict.end),
+        "severity": verdict.severity.value,
+        "slip": None if verdict.slip is None else verdict.slip.value,
+        "measured": None if verdict.measured is None else round(verdict.measured, 2),
+    }
 
 
 def as_json(
@@ -158,7 +162,9 @@ def as_json(
             }
             for word in summary.words
         ],
-        "slips": list(slips_of(summary)),
+        "slips": [_slip_row(slip) for slip in slips_of(summary)],
+        "rules": [_rule_row(verdict) for verdict in summary.rules],
+        "tempo": None if summary.tempo is None else msgspec.to_builtins(summary.tempo),
         "pitch": None if pitch is None else msgspec.to_builtins(pitch),
     }
 
@@ -185,32 +191,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--verses", default=AUTO, help="what was recited: 1:1-7, 112, 2:255, 2:255:3 (default: find it)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument("--report", type=Path, metavar="OUT.html", help="write a page with a picture of every slip")
+    parser.add_argument(
+        "--moshaf",
+        default="",
+        metavar="SETTINGS",
+        help="settings of the reading, such as munfasil=5,muttasil=5 (docs/tajweed-rules.md)",
+    )
     parser.add_argument("--offline", action="store_true", help="decide with the whole recording at hand")
     parser.add_argument("--lookahead-ms", type=int, default=0, choices=LOOKAHEADS_MS, help="as the server's (0)")
     add_engine_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the judgement of a file.  Raises AudioError, AddressError, ModelError."""
+    """Print the judgement of a file.  Raises AudioError, AddressError, ModelError, MoshafError, OSError."""
+    moshaf = Moshaf.parse(arguments.moshaf)
     known = None if arguments.verses == AUTO else str(passage(arguments.verses).reference)
     pcm = read_audio(arguments.file)
     engine = engine_of(arguments, arguments.lookahead_ms)
-    verses, summary = (known, None) if known else find(engine, pcm)
+    verses, summary = (known, None) if known else find(engine, pcm, moshaf)
     if summary is None or arguments.offline:
-        summary = score(engine, pcm, verses, offline=arguments.offline)
+        summary = score(engine, pcm, verses, offline=arguments.offline, moshaf=moshaf)
+    pitch = pitch_range(pcm, summary) if arguments.json or arguments.report else None
+    if arguments.report:
+        title = f"{verses}, {arguments.file.name}"
+        arguments.report.write_text(report_page(title, pcm, summary, pitch, quran_font()), encoding="utf-8")
     if arguments.json:
-        print(
-            json.dumps(
-                as_json(
-                    str(arguments.file),
-                    verses,
-                    summary,
-                    offline=arguments.offline,
-                    pitch=pitch_range(pcm, summary),
-                ),
-                ensure_ascii=False,
-            )
-        )
+        row = as_json(str(arguments.file), verses, summary, offline=arguments.offline, pitch=pitch)
+        print(json.dumps(row, ensure_ascii=False))
         return 0
     print(as_text(summary))
     reached = sum(word.start is not None for word in summary.words)

@@ -16,6 +16,9 @@ from recitation.explain import explain
 from recitation.lexicon import Form, Lexicon, Word, recited
 from recitation.mushaf import AYAT_PER_SURAH, SURAH_NAMES, AddressError, Reference, parse_reference
 from recitation.phones import INDEX
+from recitation.tajweed import verdict
+from recitation.tajweed.explain import explain_rule
+from recitation.tajweed.rules import Rule
 from server.config import ConfigError
 from server.problems import problem
 
@@ -81,6 +84,13 @@ class Slip(msgspec.Struct, frozen=True):
     fix: InWords
 
 
+class RuleSlip(msgspec.Struct, frozen=True):
+    """What it means that a rule of tajweed was broken."""
+
+    what: InWords
+    fix: InWords
+
+
 class Passages:
     """Passages of the lexicon as JSON by address, the recent ones kept. Used from several threads."""
 
@@ -118,6 +128,7 @@ class Api:
         ]
         self._surahs = msgspec.json.encode(surahs)
         self._samples = msgspec.json.encode(read_samples(static))
+        self._rules = msgspec.json.encode({rule: InWords(rule.label.ar, rule.label.en) for rule in Rule})
 
     def routes(self) -> Iterator[web.RouteDef]:
         """For the application."""
@@ -125,6 +136,8 @@ class Api:
         yield web.get("/api/verses", self.verses)
         yield web.get("/api/samples", self.samples)
         yield web.get("/api/slip", self.slip)
+        yield web.get("/api/rules", self.rules)
+        yield web.get("/api/rule", self.rule)
 
     async def surahs(self, request: web.Request) -> web.Response:
         """All surahs."""
@@ -156,6 +169,37 @@ class Api:
         response = _json(msgspec.json.encode(told))
         response.headers["Cache-Control"] = "max-age=86400"
         return response
+
+    async def rules(self, request: web.Request) -> web.Response:
+        """The names of all rules of tajweed."""
+        return _json(self._rules)
+
+    async def rule(self, request: web.Request) -> web.Response:
+        """What it means that a rule of tajweed was broken so, and how to mend it."""
+        heard = request.query.get("heard")
+        if heard is not None and heard not in INDEX:
+            raise problem(web.HTTPBadRequest, f"units are those of recitation.phones, not {heard!r}")
+        try:
+            rule, slip = Rule(request.query.get("rule", "")), verdict.Slip(request.query.get("slip", ""))
+            low, high, measured = (_harakat(request.query.get(name)) for name in ("low", "high", "measured"))
+            expected = None if low is None or high is None else (low, high)
+            told = explain_rule(rule, slip, heard, expected=expected, measured=measured)
+        except ValueError as error:
+            raise problem(web.HTTPBadRequest, str(error)) from error
+        words = RuleSlip(InWords(told.what.ar, told.what.en), InWords(told.fix.ar, told.fix.en))
+        response = _json(msgspec.json.encode(words))
+        response.headers["Cache-Control"] = "max-age=86400"
+        return response
+
+
+def _harakat(text: str | None) -> float | None:
+    """Raises ValueError for what is no length."""
+    if text is None:
+        return None
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise ValueError(f"{text} harakat: they can be 0 to 100")
+    return value
 
 
 def read_samples(static: Path) -> list[Sample]:

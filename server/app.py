@@ -23,6 +23,7 @@ from recitation.listening import hear_voices
 from recitation.locator import default_locator
 from recitation.mushaf import parse_reference
 from recitation.pipeline import Session, passage
+from recitation.tajweed.moshaf import Moshaf
 from recitation.vad import SileroVad
 from server.api import Api, Passages
 from server.auth import Tokens
@@ -106,7 +107,7 @@ def ear_of(engine: Engine, capacity: int) -> Ear:
     def make_session(address: str) -> Session:
         with lock:  # The cache of passages is not safe in threads.
             place = passage(address)
-        return Session(place, vad, intake=intake)
+        return Session(place, vad, intake=intake, moshaf=Moshaf())
 
     def make_line(verses: str) -> tuple[str, Line]:
         if verses == AUTO:

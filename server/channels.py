@@ -14,7 +14,18 @@ from aiortc import RTCDataChannel, RTCPeerConnection
 from aiortc.exceptions import InvalidStateError
 
 from recitation.events import Cursor, PhoneVerdict, Update, WordVerdict
-from server.messages import CursorRow, Feedback, PhoneRow, ServerMessage, Stamps, WordRow, encode
+from recitation.tajweed.verdict import RuleVerdict
+from server.messages import (
+    CursorRow,
+    Feedback,
+    PhoneRow,
+    RuleRow,
+    ServerMessage,
+    Stamps,
+    WordRow,
+    encode,
+    rule_row,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +89,13 @@ def _send(channel: RTCDataChannel, text: str) -> bool:
     return True
 
 
+Row = PhoneRow | WordRow | RuleRow
+
+
 class _Sending(msgspec.Struct):
     """A verdict on its way."""
 
-    row: PhoneRow | WordRow
+    row: Row
     size: int
     first_sent: int | None = None
     """Sample of the message that carried it first; None before."""
@@ -100,8 +114,11 @@ class FeedbackTail:
         self._rows: deque[_Sending] = deque(maxlen=PENDING_ROWS)
         self._phone_id = 0
         self._word_id = 0
+        self._rule_id = 0
 
-    def update(self, phones: Iterable[PhoneVerdict], words: Iterable[WordVerdict]) -> None:
+    def update(
+        self, phones: Iterable[PhoneVerdict], words: Iterable[WordVerdict], rules: Iterable[RuleVerdict] = ()
+    ) -> None:
         """Note new verdicts."""
         for p in phones:
             self._phone_id += 1
@@ -114,6 +131,10 @@ class FeedbackTail:
         for w in words:
             self._word_id += 1
             self._add(WordRow(self._word_id, w.at, w.start, w.end, _probability(w.score), w.status))
+        for verdict in rules:
+            if verdict.slip is not None or verdict.measured is not None:
+                self._rule_id += 1
+                self._add(rule_row(self._rule_id, verdict))
 
     def forget(self) -> None:
         """Repeat nothing of what was said so far: the passage has changed. Numbers go on."""
@@ -128,7 +149,7 @@ class FeedbackTail:
             made.append(self._message(update, rtp, stamps))
         return made
 
-    def _add(self, row: PhoneRow | WordRow) -> None:
+    def _add(self, row: Row) -> None:
         self._rows.append(_Sending(row, len(msgspec.json.encode(row)) + 1))
 
     def _message(self, update: Update, rtp: int, stamps: Stamps) -> str:
@@ -144,6 +165,7 @@ class FeedbackTail:
             (),
             (),
             stamps,
+            harakah_ms=None if update.harakah_s is None else round(1000 * update.harakah_s, 1),
         )
         chosen = self._choose(FEEDBACK_BYTES - 1 - len(msgspec.json.encode(empty)))
         for sending in chosen:
@@ -154,6 +176,7 @@ class FeedbackTail:
             empty,
             phones=tuple(sorted((r for r in rows if isinstance(r, PhoneRow)), key=lambda r: r.id)),
             words=tuple(sorted((r for r in rows if isinstance(r, WordRow)), key=lambda r: r.id)),
+            rules=tuple(sorted((r for r in rows if isinstance(r, RuleRow)), key=lambda r: r.id)),
         )
         return encode(full)
 

@@ -185,9 +185,10 @@ def _bad_input() -> tuple[type[Exception], ...]:
     from recitation.lexicon import LexiconError
     from recitation.made_voice import EspeakError, SlipError
     from recitation.mushaf import AddressError
+    from recitation.tajweed.moshaf import MoshafError
     from server.config import ConfigError
 
-    bad_text = AddressError, LexiconError, SlipError
+    bad_text = AddressError, LexiconError, MoshafError, SlipError
     bad_sound = AudioError, EspeakError, ModelError
     return *bad_text, *bad_sound, ConfigError, MissingExtra, OSError
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from recitation.audio import SAMPLE_HZ
 from recitation.events import Summary, Update
 from recitation.listening import HopVoice
+from recitation.tajweed.moshaf import Moshaf
 from server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,9 @@ class Line(Protocol):
 
     def finish(self, engine_step: Callable[[Floats], Floats]) -> Update:
         """Close every phone; `engine_step` runs the encoder on one hop."""
+
+    def read_by(self, moshaf: Moshaf) -> None:
+        """Judge rules of tajweed by other settings of the reading, from the next word on."""
 
     def summary(self) -> Summary:
         """The passage as far as it was recited."""
@@ -310,9 +314,7 @@ class Live:
         finally:
             self._worker.shutdown()
 
-    async def _serve_batch(
-        self, batch: list[Seat], requests: list[tuple[int, Floats]], voices: list[HopVoice]
-    ) -> None:
+    async def _serve_batch(self, batch: list[Seat], requests: list[tuple[int, Floats]], voices: list[HopVoice]) -> None:
         if not batch:
             return
         self._stepping_since = self._clock()

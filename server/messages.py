@@ -14,6 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from recitation.events import Following, Status, Summary
+from recitation.tajweed.rules import Rule
+from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
 
 VERSION: Final = 1
 
@@ -57,6 +59,34 @@ class WordRow(msgspec.Struct, frozen=True, array_like=True):
     status: Status
 
 
+class RuleRow(msgspec.Struct, frozen=True, array_like=True):
+    """A confirmed rule of tajweed. `id` counts the session's rules; a client ignores one that it has."""
+
+    id: int
+    at: str
+    rule: Rule
+    first: FirstLetter
+    stop: LettersEnd
+    start: Sample
+    end: Sample
+    severity: Severity
+    slip: Annotated[Slip | None, Meta(description="null where the rule was kept, or nothing can be said")]
+    confidence: Probability
+    expected: Annotated[tuple[float, float] | None, Meta(description="least and most harakat")]
+    measured: Annotated[float | None, Meta(description="harakat, in the reciter's own tempo")]
+    heard: Annotated[str | None, Meta(description="unit heard in place of the rule's; empty: nothing")]
+
+
+def rule_row(number: int, verdict: RuleVerdict) -> RuleRow:
+    """A verdict on a rule as it goes over the wire."""
+    first, last = verdict.letters
+    return RuleRow(
+        number, verdict.at, verdict.rule, first, last + 1, verdict.start, verdict.end, verdict.severity, verdict.slip,
+        round(verdict.confidence, 3), verdict.expected,
+        None if verdict.measured is None else round(verdict.measured, 2), verdict.heard,
+    )  # fmt: skip
+
+
 class CursorRow(msgspec.Struct, frozen=True, array_like=True):
     """The tentative place: the newest phone begun and where it began."""
 
@@ -86,6 +116,8 @@ class Feedback(msgspec.Struct, frozen=True, tag="feedback"):
     phones: tuple[PhoneRow, ...]
     words: tuple[WordRow, ...]
     stamps: Stamps
+    rules: tuple[RuleRow, ...] = ()
+    harakah_ms: Annotated[float | None, Meta(description="the reciter's own tempo, null until it is known")] = None
     v: Literal[1] = VERSION
 
 
@@ -174,6 +206,8 @@ class SummaryMessage(msgspec.Struct, frozen=True, tag="summary"):
     accepted: int
     questioned: int
     seconds: float
+    rules: Annotated[tuple[RuleRow, ...], Meta(description="each rule as it was recited last")] = ()
+    harakah_ms: float | None = None
     v: Literal[1] = VERSION
 
 
@@ -207,6 +241,13 @@ class Choose(msgspec.Struct, frozen=True, tag="choose"):
     verses: Annotated[str, Meta(max_length=32)]
 
 
+class Reading(msgspec.Struct, frozen=True, tag="reading"):
+    """The settings of the reading from the next word on, as `munfasil=5,muttasil=5` (docs/tajweed-rules.md)."""
+
+    v: Literal[1]
+    moshaf: Annotated[str, Meta(max_length=512)]
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Ask for the summary. The session goes on until it is closed."""
 
@@ -221,7 +262,7 @@ class Frames(msgspec.Struct, frozen=True, tag="frames"):
 
 
 ServerMessage = Feedback | Welcome | Candidates | Found | Pong | Audio | SummaryMessage | Error
-ClientMessage = Ping | Passage | Choose | Stop | Frames
+ClientMessage = Ping | Passage | Reading | Choose | Stop | Frames
 
 _encoder = msgspec.json.Encoder()
 _client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
@@ -275,6 +316,8 @@ def summary_message(verses: str, summary: Summary) -> SummaryMessage:
         accepted=summary.count(Status.ACCEPTED),
         questioned=summary.count(Status.QUESTIONED),
         seconds=round(summary.samples / 16_000, 3),
+        rules=tuple(rule_row(number, verdict) for number, verdict in enumerate(summary.rules)),
+        harakah_ms=None if summary.tempo is None else round(1000 * summary.tempo.harakah, 1),
     )
 
 

@@ -16,6 +16,7 @@ from recitation.audio import Pcm
 from recitation.events import Update
 from recitation.finding import Finding, Found, News
 from recitation.mushaf import AddressError
+from recitation.tajweed.moshaf import Moshaf, MoshafError
 from server.channels import FeedbackTail
 from server.config import Config
 from server.finder import Finder, seeking
@@ -30,6 +31,7 @@ from server.messages import (
     Passage,
     Ping,
     Pong,
+    Reading,
     ServerMessage,
     Stamps,
     Stop,
@@ -93,6 +95,7 @@ class Session:
         self._make_line = make_line
         self._engine = engine
         self._verses = verses
+        self._moshaf = Moshaf()
         self._clock = time.monotonic
         self._began = self._clock()
         self._live, self._finder = live, finder
@@ -229,6 +232,7 @@ class Session:
                         self._send(Error("bad_passage", str(error)))
                         continue
                     self._verses = ref
+                    line.read_by(self._moshaf)
                     self._seat.restart(line)
                     self._tail.forget()
                     self._welcome()
@@ -285,7 +289,7 @@ class Session:
             return
         if seeking(self._seat) is not None:
             self._heard_unplaced.set()
-        self._tail.update(update.phones, update.words)
+        self._tail.update(update.phones, update.words, update.rules)
         if not channels.feedback_ready:
             self._metrics.feedback_skipped.add()
             return
@@ -318,11 +322,21 @@ class Session:
                 self._metrics.page_frames.observe(p95_ms / 1000)
             case Choose(verses=verses):
                 self._choose(verses)
+            case Reading(moshaf=settings):
+                self._read_by(settings)
             case Passage() | Stop():
                 try:
                     self._requests.put_nowait(message)
                 except asyncio.QueueFull:
                     self._send(Error("busy", "earlier requests are still being answered"))
+
+    def _read_by(self, settings: str) -> None:
+        try:
+            self._moshaf = Moshaf.parse(settings)
+        except MoshafError as error:
+            self._send(Error("bad_reading", str(error)))
+            return
+        self._seat.line.read_by(self._moshaf)
 
     def _choose(self, verses: str) -> None:
         line = seeking(self._seat)

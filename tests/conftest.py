@@ -14,7 +14,8 @@ from recitation.acoustics.export import export
 from recitation.audio import Pcm
 from recitation.lexicon import Lexicon, default_lexicon
 from recitation.made_voice import EspeakError, MadeRecitation
-from recitation.made_voice.command import recite_reference, write_audio
+from recitation.made_voice.command import recite_reference
+from recitation.sound_files import write_audio
 from recitation.vad import SileroVad
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recitations"

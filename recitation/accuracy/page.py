@@ -1,7 +1,6 @@
 """A result of ``perf/accuracy`` as one HTML file: no script, no network, light and dark by the reader's setting."""
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
@@ -9,25 +8,11 @@ from typing import Any
 from recitation.accuracy.charts import STYLE
 from recitation.accuracy.plots import plots
 from recitation.accuracy.tables import figures, units
+from recitation.paper import BASE_STYLE, font_face, page
 
 PAGE_STYLE = """
-:root{color-scheme:light dark;--page:#f5f6f8;--card:#fff;--text:#1f2328;--muted:#5c6570;--rule:#e4e8ec}
-@media (prefers-color-scheme:dark){:root{--page:#0d1116;--card:#14191f;--text:#e6edf3;--muted:#9aa6b2;--rule:#28313a}}
-*{box-sizing:border-box}
-body{margin:0;padding:32px 20px 64px;background:var(--page);color:var(--text);
-font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
-main{max-width:1120px;margin:auto;display:grid;gap:20px;grid-template-columns:minmax(0,1fr)}
-h1{font-size:26px;margin:0}h2{font-size:16px;margin:0 0 4px}
-p{margin:0}.about,figcaption{color:var(--muted)}.about{font-size:14px}
 .about code{overflow-wrap:anywhere}
-section,figure{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:18px 20px;margin:0}
 .plots{display:grid;gap:20px;grid-template-columns:repeat(auto-fit,minmax(min(460px,100%),1fr))}
-figure svg{display:block;width:100%;height:auto;margin:8px 0}
-figcaption{font-size:13px}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}
-th,td{text-align:left;padding:5px 14px 5px 0;border-bottom:1px solid var(--rule);vertical-align:top}
-tr:last-child td{border-bottom:0}thead th{color:var(--muted);font-weight:600}
 td.detail{color:var(--muted);padding-left:16px}
 .units{display:grid;gap:20px;grid-template-columns:repeat(auto-fit,minmax(min(400px,100%),1fr))}
 .units td:first-child,.units td:last-child{font-size:18px;line-height:1.4;
@@ -40,17 +25,8 @@ font-family:Units,"Amiri Quran","Noto Naskh Arabic",serif}
 
 def html_page(result: dict[str, Any], font: bytes | None = None) -> str:
     """The whole page.  ``font``, WOFF2, has the letters of the Quran Phonetic Script, which many systems lack."""
-    face = "" if font is None else f"@font-face{{font-family:Units;src:url({_inlined(font)})}}"
-    return (
-        '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Talaqqi: accuracy</title><style>{face}{PAGE_STYLE}{STYLE}</style>\n"
-        f"<main>{''.join(_sections(result))}</main></html>\n"
-    )
-
-
-def _inlined(font: bytes) -> str:
-    return f"data:font/woff2;base64,{b64encode(font).decode()}"
+    style = font_face("Units", font) + BASE_STYLE + PAGE_STYLE + STYLE
+    return page("Talaqqi: accuracy", style, "".join(_sections(result)))
 
 
 def _sections(result: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,10 @@ from recitation.tajweed.places import Places
 from recitation.tajweed.rules import Rule
 from recitation.tajweed.tempo import Syllables, Tempo
 from recitation.tajweed.validators import Validator
+from recitation.tajweed.validators.nasal import NasalValidator
+from recitation.tajweed.validators.qalqalah import QalqalahValidator
+from recitation.tajweed.validators.stop import StopValidator
+from recitation.tajweed.validators.weight import WeightValidator
 from recitation.tajweed.verdict import RuleVerdict, Severity
 
 Place = tuple[str, Rule, tuple[int, int]]
@@ -30,16 +34,13 @@ class Tajweed:
         """``audio`` reads the sound of the last seconds."""
         self.tempo = Tempo()
         self._spans, self._places, self._syllables = Spans(audio), Places(words, moshaf), Syllables()
-        self._validators: tuple[Validator, ...] = ()
+        self._validators: tuple[Validator, ...] = (
+            QalqalahValidator(audio), WeightValidator(audio), NasalValidator(), StopValidator(audio),
+        )  # fmt: skip
         self._verdicts: dict[Place, RuleVerdict] = {}
 
-    @property
-    def moshaf(self) -> Moshaf:
-        """The settings of the reading; new ones hold from the next word on."""
-        return self._places.moshaf
-
-    @moshaf.setter
-    def moshaf(self, moshaf: Moshaf) -> None:
+    def read_by(self, moshaf: Moshaf) -> None:
+        """Other settings of the reading, from the next word on."""
         self._places.moshaf = moshaf
 
     def hear(self, phone: PhoneVerdict, following: str | None, *, sure: bool) -> list[RuleVerdict]:

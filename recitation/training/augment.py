@@ -169,11 +169,6 @@ def nothing(frames: int, random: np.random.Generator) -> Floats:
     return x
 
 
-def augment(x: Floats, random: np.random.Generator, strength: Strength) -> Floats:
-    """One random rendition of a clip."""
-    return disguise(stretch(x, random.uniform(*strength.tempo)), random, strength)
-
-
 def disguise(x: Floats, random: np.random.Generator, strength: Strength) -> Floats:
     """The same said at the same time by another voice, in another room, into another microphone."""
 

@@ -25,8 +25,8 @@ from playwright.sync_api import Error as PlaywrightError
 from recitation.audio import Pcm, stream_audio
 from recitation.lexicon import default_lexicon
 from recitation.made_voice import MadeRecitation
-from recitation.sound_files import write_audio
 from recitation.mushaf import parse_reference
+from recitation.sound_files import write_audio
 
 pytestmark = pytest.mark.e2e
 

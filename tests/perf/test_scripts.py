@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from recitation.audio import SAMPLE_HZ, read_audio
-from recitation.made_voice.command import write_audio
+from recitation.sound_files import write_audio
 
 PERF = Path(__file__).resolve().parents[2] / "perf"
 SCRIPTS = ("accuracy", "cost", "latency", "stages", "stress")

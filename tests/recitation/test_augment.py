@@ -13,9 +13,9 @@ from recitation.training.augment import (
     SILENCE,
     Floats,
     Strength,
-    augment,
     band_limit,
     colour,
+    disguise,
     dry,
     holes,
     mask,
@@ -54,10 +54,8 @@ def tone(hz: float, frames: int = 40) -> Floats:
 def test_any_rendition_is_sound(seed: int, frames: int, strength: Strength) -> None:
     x = speechlike(frames)
     before = x.copy()
-    y = augment(x, np.random.default_rng(seed), strength)
-    low, high = strength.tempo
-    assert y.shape[1] == MELS
-    assert max(2, int(frames * low)) <= len(y) <= frames * high + 1
+    y = disguise(x, np.random.default_rng(seed), strength)
+    assert y.shape == (frames, MELS)
     assert y.dtype == np.float32
     assert np.isfinite(y).all()
     assert (y >= SILENCE).all()
@@ -69,10 +67,10 @@ def test_any_rendition_is_sound(seed: int, frames: int, strength: Strength) -> N
 @settings(max_examples=20, deadline=None)
 def test_the_same_seed_gives_the_same_rendition(seed: int) -> None:
     x = speechlike(150)
-    first = augment(x, np.random.default_rng(seed), ALWAYS)
-    np.testing.assert_array_equal(first, augment(x, np.random.default_rng(seed), ALWAYS))
-    other = augment(x, np.random.default_rng(seed + 1), ALWAYS)
-    assert first.shape != other.shape or not np.array_equal(first, other)
+    first = disguise(x, np.random.default_rng(seed), ALWAYS)
+    np.testing.assert_array_equal(first, disguise(x, np.random.default_rng(seed), ALWAYS))
+    other = disguise(x, np.random.default_rng(seed + 1), ALWAYS)
+    assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("name", RANDOM_PARTS)

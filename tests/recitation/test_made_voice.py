@@ -25,11 +25,12 @@ from recitation.made_voice import (
     make_recitation,
     parse_order,
 )
-from recitation.made_voice.command import SAMPLES, add_arguments, recite_reference, run, write_audio
+from recitation.made_voice.command import SAMPLES, add_arguments, recite_reference, run
 from recitation.made_voice.espeak import Espeak, espeak
 from recitation.made_voice.psola import period_of
 from recitation.made_voice.speech import HEAVY_LETTERS
 from recitation.phones import CONSONANTS, INDEX, UNITS, is_madd, is_vowel
+from recitation.sound_files import write_audio
 
 try:
     espeak()

@@ -10,9 +10,9 @@ import pytest
 from recitation import recognise
 from recitation.evaluate import edit_distance
 from recitation.lexicon import Lexicon, recited
-from recitation.made_voice.command import write_audio
 from recitation.mushaf import parse_reference
 from recitation.phones import INDEX, UNITS, parse_script
+from recitation.sound_files import write_audio
 
 
 def run(*line: str | Path) -> int:

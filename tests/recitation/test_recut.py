@@ -11,10 +11,10 @@ from recitation.evaluate import whole
 from recitation.features import features_of
 from recitation.lexicon import default_lexicon, recited
 from recitation.made_voice import EspeakError, MadeRecitation, make_recitation
-from recitation.made_voice.command import write_audio
 from recitation.mushaf import parse_reference
 from recitation.phones import UNITS
 from recitation.pipeline import passage
+from recitation.sound_files import write_audio
 from recitation.training import recut
 from recitation.training.corpus import Corpus, levelled
 from recitation.training.data import examples_of

@@ -16,14 +16,14 @@ from recitation.audio import read_audio
 from recitation.features import features_of
 from recitation.lexicon import Lexicon
 from recitation.made_voice import MadeRecitation
-from recitation.made_voice.command import write_audio
 from recitation.phones import BLANK, UNITS
 from recitation.pipeline import recognise
+from recitation.sound_files import write_audio
 from recitation.training import run as training
 from recitation.training.augment import LIGHT, SILENCE
 from recitation.training.corpus import LEVEL, Clip, Corpus, levelled, prepare, read_index
 from recitation.training.data import Batch, Example, Sampler, collate, examples_of, targets_of
-from recitation.training.trainer import Trainer, ctc_loss
+from recitation.training.trainer import Trainer, ctc_loss, disagreement
 
 Make = Callable[..., MadeRecitation]
 
@@ -154,9 +154,47 @@ def test_the_loss_takes_the_likelier_reading() -> None:
     assert float(ctc_loss(log_probs, batch)) == pytest.approx(expected, rel=1e-4)
 
 
-def sampler(examples: list[Example], seconds: float, seed: int) -> Sampler:
+def test_twins_heard_alike_do_not_disagree() -> None:
+    heard = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(0))
+    alike = heard[[0, 0, 1, 1]].requires_grad_()
+    batch = collate([np.zeros((24, 80), np.float32)] * 4, [((1, 2),), ((1, 2),), ((6,),), ((6,),)])
+    loss = disagreement(alike.log_softmax(-1), batch)
+    loss.backward()
+    assert float(loss) == pytest.approx(0, abs=1e-6)
+    assert alike.grad is not None and float(alike.grad.abs().max()) < 1e-6
+
+
+def test_twins_are_drawn_to_what_the_other_heard_in_frames_that_are_there() -> None:
+    heard = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(0)).log_softmax(-1).requires_grad_()
+    batch = collate([np.zeros((8, 80), np.float32)] * 2, [((1, 2),), ((1, 2),)])
+    loss = disagreement(heard, batch)
+    first, second = heard.detach()
+    apart = (first.exp() * (first - second) + second.exp() * (second - first))[:4].sum()
+    assert float(loss) == pytest.approx(float(apart) / 4, rel=1e-4)
+    loss.backward()
+    assert heard.grad is not None
+    assert float(heard.grad[:, 4:].abs().max()) == 0
+    step = heard.detach() - 0.1 * heard.grad
+    assert float(disagreement(step.log_softmax(-1), batch)) < float(loss)
+
+
+def sampler(examples: list[Example], seconds: float, seed: int, *, twins: bool = False) -> Sampler:
     weights = np.full(len(examples), 1 / len(examples))
-    return Sampler(examples, weights, seconds, LIGHT, np.random.default_rng(seed), pool=40)
+    return Sampler(examples, weights, seconds, LIGHT, np.random.default_rng(seed), twins=twins, pool=40)
+
+
+def test_twins_say_the_same_at_the_same_time(examples: list[Example]) -> None:
+    batches = iter(sampler(examples, 12.0, 0, twins=True))
+    for batch, _ in zip(batches, range(6), strict=False):
+        assert batch.twins
+        assert len(batch.steps) % 2 == 0
+        assert torch.equal(batch.steps[0::2], batch.steps[1::2])
+        by_clip: dict[int, list[list[int]]] = {}
+        ends = batch.lengths.cumsum(0).tolist()
+        for row, end, length in zip(batch.rows.tolist(), ends, batch.lengths.tolist(), strict=True):
+            by_clip.setdefault(row, []).append(batch.targets[end - length : end].tolist())
+        assert all(by_clip[row] == by_clip[row + 1] for row in range(0, len(batch.steps), 2))
+        assert not torch.equal(batch.features[0::2], batch.features[1::2])
 
 
 def test_batches_hold_about_the_seconds_asked_for(examples: list[Example]) -> None:

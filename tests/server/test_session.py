@@ -8,8 +8,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from toy_ear import StartServer
+from toy_ear import StartServer, ToyLine
 
+from recitation.tajweed.moshaf import Moshaf
 from server.messages import Audio, Error, Pong, Welcome, encode
 from server.reciter import Heard, Network, Reciter, ReciterError, Recording
 
@@ -163,6 +164,27 @@ async def test_another_passage_in_the_same_session(
     surahs = [row.at.split(":")[0] for _, row in sorted(rows.items())]
     assert surahs == sorted(surahs) and set(surahs) == {"112", "113"}
     assert reciter.heard.summary is not None and reciter.heard.summary.verses == "113:1-2"
+    await reciter.close()
+
+
+async def test_other_settings_of_the_reading_hold_at_once_and_for_the_next_passage(
+    start_server: StartServer, http: aiohttp.ClientSession, tone: Recording
+) -> None:
+    running = await start_server()
+    ToyLine.read.clear()
+    reciter = Reciter(http, running.url, "112", tone)
+    await reciter.connect()
+    reciter.begin()
+    reciter.control.send('{"v":1,"type":"reading","moshaf":"munfasil=9"}')
+    reciter.control.send('{"v":1,"type":"reading","moshaf":"munfasil=5,muttasil=5"}')
+    await asyncio.sleep(0.4)
+    reciter.control.send('{"v":1,"type":"passage","verses":"113"}')
+    await reciter.microphone.done.wait()
+    await reciter.finish()
+    assert errors(reciter.heard) == ["bad_reading"]
+    (first, now), (second, kept) = ToyLine.read
+    assert second > first
+    assert now == kept == Moshaf(munfasil=5, muttasil=5)
     await reciter.close()
 
 

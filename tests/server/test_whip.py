@@ -319,6 +319,21 @@ async def test_the_api(start_server: StartServer, http: aiohttp.ClientSession) -
     assert "ṣād was expected" in slip["what"]["en"] and "الحنك" in slip["fix"]["ar"]
     for pair in ({"expected": "ص", "heard": "ص"}, {"expected": "", "heard": "س"}, {"expected": "x", "heard": ""}, {}):
         assert (await http.get(f"{running.url}api/slip", params=pair)).status == 400
+    names = await (await http.get(f"{running.url}api/rules")).json()
+    assert names["ikhfa"] == {"ar": "الإخفاء الحقيقي", "en": "ikhfāʾ"}
+    broken = await (await http.get(f"{running.url}api/rule?rule=qalqalah_kubra&slip=missing")).json()
+    assert broken["what"]["ar"] and broken["fix"]["en"]
+    short = await (await http.get(f"{running.url}api/rule?rule=madd_lazim&slip=short&low=6&high=6&measured=2.9")).json()
+    assert "three counts; six" in short["what"]["en"] or "3 counts; 6" in short["what"]["en"]
+    for query in (
+        "",
+        "rule=ikhfa",
+        "rule=madd_lazim&slip=short&measured=nan",
+        "rule=ikhfa&slip=light",
+        "rule=x&slip=short",
+        "rule=ikhfa&slip=replaced&heard=x",
+    ):
+        assert (await http.get(f"{running.url}api/rule?{query}")).status == 400, query
     samples = await (await http.get(f"{running.url}api/samples")).json()
     assert {"verses", "url"} <= set(samples[0])
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from recitation.events import Cursor, Following, PhoneVerdict, Status, Summary, 
 from recitation.lexicon import default_lexicon, recited
 from recitation.listening import HopVoice
 from recitation.mushaf import parse_reference
+from recitation.tajweed.moshaf import Moshaf
 from recitation.vad import VadSession
 from server.app import Ear, Server
 from server.live import Line
@@ -28,6 +30,8 @@ class ToyLine:
     """
 
     made = 0
+    read: ClassVar[list[tuple[float, Moshaf]]] = []
+    """Settings that lines were given, by their numbers."""
 
     def __init__(self, verses: str) -> None:
         ToyLine.made += 1
@@ -85,6 +89,9 @@ class ToyLine:
             toy_hear([self.voice_ready()])
             last = self.hop_done(engine_step(self.take_hop()))
         return last if self.hops_ready else self._update(False)
+
+    def read_by(self, moshaf: Moshaf) -> None:
+        self.read.append((self.number, moshaf))
 
     def summary(self) -> Summary:
         reports = []
