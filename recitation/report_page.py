@@ -28,7 +28,7 @@ REPORT_STYLE = """
 [lang=ar]{font-family:Quran,"Noto Naskh Arabic",serif;line-height:1.9}
 .verse{font:30px/2.3 Quran,"Amiri Quran","Noto Naskh Arabic",serif;direction:rtl;text-align:right}
 .verse a,.verse span{color:inherit;text-decoration:none;padding:0 .12em}
-.verse .number{font-size:.6em;color:var(--muted)}
+.verse .number{font:15px system-ui,sans-serif;color:var(--muted)}
 .advised{border-bottom:3px dotted var(--advice)}.erred{border-bottom:3px solid var(--error)}
 .unclear{color:var(--unclear)!important}.unread{opacity:.35}
 .omitted{text-decoration:line-through!important}
@@ -37,7 +37,7 @@ REPORT_STYLE = """
 .card h2 b{font:26px/1.8 Quran,"Noto Naskh Arabic",serif;margin-inline-end:.4em}
 .card mark{background:none;color:var(--error)}.card.advice mark{color:var(--advice)}
 .kind{font-weight:600;color:var(--error)}.advice .kind{color:var(--advice)}
-.card p[lang=ar]{font-size:19px;direction:rtl;text-align:right}
+.card p[lang=ar]{font-size:19px;direction:rtl;text-align:right;margin-bottom:4px}
 .figures{color:var(--muted);font-size:13px}audio{width:100%;height:32px;margin-top:6px}
 @media print{audio{display:none}section{break-inside:avoid}}
 """
@@ -69,8 +69,8 @@ def _about(summary: Summary, slips: Sequence[Slip], pitch: PitchRange | None) ->
     parts = [
         f"{summary.samples / SAMPLE_HZ:.0f} s",
         f"{summary.count(Status.ACCEPTED)} of {reached} words accepted",
-        f"{sum(slip.severity is Severity.ERROR for slip in slips)} errors, "
-        f"{sum(slip.severity is Severity.ADVICE for slip in slips)} to listen to again",
+        f"rules broken: {sum(slip.severity is Severity.ERROR for slip in slips)}",
+        f"to listen to again: {sum(slip.severity is Severity.ADVICE for slip in slips)}",
     ]
     if summary.tempo is not None:
         tempo = summary.tempo
