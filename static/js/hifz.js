@@ -76,7 +76,7 @@ export class Hifz {
     if (this.prompted || sample - this.quietFrom < SILENCE_S * SAMPLE_HZ) return -1;
     this.quietFrom = sample;
     const index = this.hint(follow);
-    this.prompted = this.shown.get(index) === WORD;
+    this.prompted = index >= 0 && this.veil(follow, index) === "open";
     return index;
   }
 }
@@ -87,6 +87,7 @@ export class Hifz {
  */
 export function firstLetters(text) {
   // Small waw and ya and the tatweel are no letters of their own here but belong to the one before.
+  /** @type {string[]} */
   const letters = text.match(/[^\p{M}ـۥۦ][\p{M}ـۥۦ]*/gu) ?? [];
   const article = letters.length > 3 && letters[0][0] === "ٱ" && letters[1][0] === "ل" ? 1 : 0;
   const count = letters.length > 3 ? 2 + article : 1;

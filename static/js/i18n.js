@@ -37,6 +37,7 @@ export const WORDS = {
     "تُفتح الصفحة على موضعك حين يتبيّن. وإن رأيته هنا فاختره.",
     "The page opens at your place once it is certain. If you see it here, choose it.",
   ],
+  say_maybe: ["لعلّه سورة {surah}، الآية {ayah}", "Perhaps {surah}, ayah {ayah}"],
   say_found: ["وجدتُ موضعك: سورة {surah}، الآية {ayah}", "Found your place: {surah}, ayah {ayah}"],
 
   hifz: ["تسميع", "From memory"],

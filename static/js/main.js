@@ -70,6 +70,8 @@ let awake = null;
 /** When each judged word was said, in epoch ms of capture.  @type {Map<string, [from: number, to: number]>} */
 const spoken = new Map();
 let sessionZero = NaN;
+/** The likeliest place that a screen reader was told, while it is sought. */
+let toldPlace = "";
 
 /** When the cursor reached the end of each word, epoch ms.  @type {Map<number, number>} */
 const litAt = new Map();
@@ -201,7 +203,7 @@ async function begin(open, problem, seek = false) {
     onstate: enter,
     onfeedback: takeChange,
     onrepaint: (touched) => view.touch(touched),
-    oncandidates: (places) => finding.show(places),
+    oncandidates: takeCandidates,
     onfound: takeFound,
     onerror: recitalError,
     onfinish: (took) => void finish(took),
@@ -217,6 +219,18 @@ function seekPassage() {
   view.clear();
   finding.open();
   titlePassage();
+}
+
+/** @param {readonly import("./messages.js").Candidate[]} places */
+function takeCandidates(places) {
+  finding.show(places);
+  const likeliest = places[0]?.at ?? "";
+  noteEvent("candidates", { places: places.map(({ at, p }) => [at, p]) });
+  if (likeliest && likeliest !== toldPlace) {
+    const [surah, ayah] = splitAddress(likeliest);
+    announcer.say("word", t("say_maybe", { surah: surahName(surah), ayah }));
+  }
+  toldPlace = likeliest;
 }
 
 /** @param {import("./messages.js").Found} found @returns {Promise<import("./follow.js").Follow|null>} */

@@ -1,5 +1,7 @@
 /** Cases run in a browser by test_page_modules.py; each leaves one line, "ok NAME" or "failed NAME: why". */
+import { FindingView } from "/static/js/finding.js";
 import { beginFollow, beginSession, doubts, markOf, slips, statusOf, takeFeedback, takeSummary, tally } from "/static/js/follow.js";
+import { Hifz, SILENCE_S, firstLetters } from "/static/js/hifz.js";
 import { nameOf, signOf } from "/static/js/letters.js";
 import { formatRef, parseRef, searchSurahs } from "/static/js/passage.js";
 import { RtpClock, RunningMedian } from "/static/js/rtp_clock.js";
@@ -20,6 +22,22 @@ function equal(got, wanted, about = "") {
   const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
   if (a !== b) throw new Error(`${about} got ${a}, wanted ${b}`);
 }
+function fromMemory(follow) {
+  const hifz = new Hifz();
+  hifz.on = true;
+  return { hifz, veils: () => follow.words.map((_, index) => hifz.veil(follow, index)).join(" ") };
+}
+function findingView(chosen) {
+  const root = document.createElement("section");
+  const list = document.createElement("ul");
+  list.id = "finding-list";
+  root.append(list);
+  document.body.append(root);
+  const view = new FindingView(root, (surah) => `S${surah}`, (at) => chosen.push(at));
+  view.open();
+  return { view, list, shown: () => [...list.children].map((row) => row.dataset.at).join(" ") };
+}
+const place = (at, p) => ({ at, p, text: "قُلْ هُوَ" });
 const statuses = (follow) => follow.words.map((_, index) => statusOf(follow, index)).join(" ");
 
 const cases = {
@@ -139,6 +157,100 @@ const cases = {
     equal([...touched], [1]);
     equal(statuses(follow), "accepted wrong pending pending pending");
     equal(doubts(follow.words[1])[0].heard, "ك");
+  },
+  the_summary_says_how_much_was_undertaken() {
+    const follow = begin();
+    equal(tally(follow).total, 5);
+    const told = { at: "112:1:1", text: "", start: 5, end: 9, score: 1, status: "accepted", phones: [] };
+    takeSummary(follow, { type: "summary", verses: "112", accepted: 1, questioned: 0, seconds: 1, words: [told] });
+    equal([tally(follow).total, tally(follow).accepted], [1, 1]);
+  },
+  a_word_is_hidden_until_it_has_a_verdict() {
+    const follow = begin(4);
+    const { hifz, veils } = fromMemory(follow);
+    takeFeedback(follow, feedback({ cursor: ["112:1:3", 1, 10] }));
+    equal(veils(), "hidden hidden hidden hidden", "said, not judged");
+    takeFeedback(follow, feedback({ words: [verdict(1, 1, "accepted"), verdict(2, 2, "questioned"), verdict(3, 3, "unclear")] }));
+    equal(veils(), "open open open hidden");
+    hifz.on = false;
+    equal(veils(), "open open open open");
+    equal([hifz.hint(follow), hifz.given], [-1, 0]);
+  },
+  a_hint_shows_letters_then_the_word_then_goes_on() {
+    const follow = begin(3);
+    const { hifz, veils } = fromMemory(follow);
+    equal([hifz.hint(follow), veils()], [0, "letters hidden hidden"]);
+    equal([hifz.hint(follow), veils()], [0, "open hidden hidden"]);
+    equal([hifz.hint(follow), veils()], [1, "open letters hidden"]);
+    equal([hifz.given, hifz.shown.size], [3, 2]);
+    hifz.begin();
+    equal([hifz.given, veils()], [0, "hidden hidden hidden"]);
+  },
+  the_word_to_be_said_next_is_the_one_hinted() {
+    const follow = begin(5);
+    const { hifz } = fromMemory(follow);
+    takeFeedback(follow, feedback({ cursor: ["112:1:2", 1, 10] }));
+    equal(hifz.next(follow), 1, "within a word");
+    takeFeedback(follow, feedback({ cursor: ["112:1:2", 2, 20] }));
+    equal(hifz.next(follow), 2, "at its end");
+    takeFeedback(follow, feedback({ words: [verdict(1, 2, "accepted"), verdict(2, 3, "omitted")] }));
+    equal(hifz.next(follow), 3, "words judged are seen");
+    takeFeedback(follow, feedback({ words: [verdict(3, 4, "wrong"), verdict(4, 5, "accepted")] }));
+    equal([hifz.next(follow), hifz.hint(follow)], [-1, -1], "at the end");
+  },
+  a_long_silence_brings_a_hint_and_then_the_word() {
+    const follow = begin(4);
+    const { hifz } = fromMemory(follow);
+    const step = 1280;
+    let sample = 0;
+    /** Seconds until a hint comes, 0 when none does within 20. */
+    const wait = (speech, state) => {
+      for (const begun = sample; sample - begun < 20 * 16000; ) {
+        const message = feedback({ sample: (sample += step), speech, state, cursor: ["112:1:1", 2, 0] });
+        takeFeedback(follow, message);
+        if (hifz.hear(follow, message) >= 0) return Math.round((sample - begun) / 16000);
+      }
+      return 0;
+    };
+    equal([wait(true, "following"), wait(false, "waiting"), wait(false, "lost")], [0, 0, 0]);
+    equal([wait(false, "following"), wait(false, "following"), wait(false, "following")], [SILENCE_S, SILENCE_S, 0]);
+    equal([hifz.given, [...hifz.shown]], [2, [[1, 2]]]);
+    equal([wait(true, "following"), wait(false, "following")], [0, SILENCE_S], "after speech again");
+    sample = 0;
+    equal(wait(false, "following"), SILENCE_S, "in a new session");
+  },
+  first_letters_are_whole_and_tell_more_than_the_article() {
+    const opening = (text) => text.slice(0, firstLetters(text));
+    equal(["قُلْ", "هُوَ", "ٱلصَّمَدُ", "يُولَدْ", "مَـٰلِكِ", "وَلَمْ", "لَّهُۥ", "بِسْمِ", "ٱلَّذِينَ", ""].map(opening),
+      ["قُ", "هُ", "ٱلصَّ", "يُو", "مَـٰ", "وَ", "لَّ", "بِ", "ٱلَّذِ", ""]);
+  },
+  places_are_listed_and_one_is_chosen_once() {
+    const chosen = [];
+    const { view, list, shown } = findingView(chosen);
+    view.show([place("112:1", 0.6), place("2:255", 0.3)]);
+    view.show([place("2:255", 0.5), place("114:1", 0.2)]);
+    equal(shown(), "2:255 114:1");
+    equal(list.querySelector(".candidate-at").textContent, "S2 ٢٥٥");
+    list.querySelector("li:last-child button").click();
+    list.querySelector("li:first-child button").click();
+    equal(chosen, ["114:1"]);
+    equal([...list.querySelectorAll("button")].map((button) => [button.disabled, button.getAttribute("aria-pressed")]),
+      [[true, "false"], [false, "true"]]);
+    view.show([place("113:1", 0.9)]);
+    equal(shown(), "2:255 114:1", "after the choice");
+    view.open();
+    equal(shown(), "");
+  },
+  places_stay_put_under_the_focus() {
+    const { view, list, shown } = findingView([]);
+    view.show([place("112:1", 0.6), place("2:255", 0.3)]);
+    list.querySelector("li:last-child button").focus();
+    view.show([place("114:1", 0.5), place("2:255", 0.4)]);
+    equal(shown(), "112:1 2:255 114:1");
+    equal(document.activeElement.closest("li").dataset.at, "2:255");
+    document.activeElement.blur();
+    view.show([place("114:1", 0.5), place("2:255", 0.4)]);
+    equal(shown(), "114:1 2:255");
   },
   units_have_names_in_both_languages() {
     const units = [..."ءبتثجحخدذرزسشصضطظعغفقكلمنهوي"].flatMap((c) => [c, c + c]);
