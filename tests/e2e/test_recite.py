@@ -161,9 +161,7 @@ class Watched:
             "w.classList.contains('hinted') ? 'letters' : 'open')"
         )
         words = "[...document.querySelectorAll('.w[data-at]')]"
-        found: dict[str, str] = self.page.evaluate(
-            f"Object.fromEntries({words}.map(w => [w.dataset.at, {veil}(w)]))"
-        )
+        found: dict[str, str] = self.page.evaluate(f"Object.fromEntries({words}.map(w => [w.dataset.at, {veil}(w)]))")
         return found
 
     @property
@@ -277,9 +275,7 @@ def test_the_sample_is_followed_without_a_microphone(playwright: Playwright, ser
         assert not watched.problems
 
 
-def test_from_memory_words_appear_when_they_are_said(
-    playwright: Playwright, server: str, two_ayat: Microphone
-) -> None:
+def test_from_memory_words_appear_when_they_are_said(playwright: Playwright, server: str, two_ayat: Microphone) -> None:
     with browser(playwright, two_ayat) as running:
         watched = Watched(running.new_page(viewport=PHONE))
         page = watched.page

@@ -1,5 +1,6 @@
 """The student page is whole: every file it names is there, every text it names exists in both languages."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -43,6 +44,11 @@ def test_every_font_exists_beside_its_licence(style: Path) -> None:
 def test_nothing_is_fetched_from_elsewhere(file: Path) -> None:
     text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
     assert re.findall(r"https?://", text) == []
+
+
+def test_script_and_style_are_small_on_the_way() -> None:
+    sent = sum(len(gzip.compress(file.read_bytes(), 6)) for file in [*SCRIPTS, *STYLES])
+    assert sent < 100_000, "150 kB is the most that a phone is to wait for"
 
 
 def test_every_text_named_exists_in_both_languages() -> None:

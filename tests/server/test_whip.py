@@ -283,14 +283,19 @@ async def test_the_page_and_its_files(start_server: StartServer, http: aiohttp.C
     assert page.status == 200 and page.content_type == "text/html"
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
-    for path, kind in (
-        ("js/main.js", "text/javascript"),
-        ("fonts/amiri-quran.woff2", "font/woff2"),
-        ("samples/1.opus", "audio/ogg"),
-        ("icon.svg", "image/svg+xml"),
+    for path, kind, encoding in (
+        ("js/main.js", "text/javascript", "gzip"),
+        ("css/page.css", "text/css", "gzip"),
+        ("fonts/amiri-quran.woff2", "font/woff2", None),
+        ("samples/1.opus", "audio/ogg", None),
+        ("icon.svg", "image/svg+xml", None),
     ):
-        response = await http.get(f"{running.url}static/{path}")
+        response = await http.get(f"{running.url}static/{path}", headers={"Accept-Encoding": "gzip"})
         assert (response.status, response.content_type) == (200, kind)
+        assert response.headers.get("Content-Encoding") == encoding
+        assert await response.read() == (running.server.config.static / path).read_bytes()
+    unchanged = {"If-None-Match": response.headers["ETag"]}
+    assert (await http.get(f"{running.url}static/icon.svg", headers=unchanged)).status == 304
     for path in ("..%2fpyproject.toml", "%2e%2e/server/app.py", "js", "nothing.js", "..%5c..%5cetc"):
         async with http.get(f"{running.url}static/{path}") as response:
             assert response.status == 404
