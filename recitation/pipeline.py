@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from recitation.acoustics.engine import Engine
 from recitation.acoustics.intake import Hops, Intake, hear, intake_of
 from recitation.audio import LevelNormaliser, RingBuffer
+from recitation.evaluate import emissions
 from recitation.events import Cursor, Following, HarakahReport, PhoneVerdict, Summary, Update, WordVerdict
 from recitation.features import FRAME_SAMPLES as MEL_SAMPLES
 from recitation.features import SAMPLE_RATE
@@ -34,7 +35,7 @@ from recitation.judge import Judge, was_concealed
 from recitation.lexicon import Word, default_lexicon
 from recitation.listening import HopVoice, Listener
 from recitation.mushaf import Reference, parse_reference
-from recitation.phones import BLANK
+from recitation.phonotactics import decode
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.session import Tajweed
 from recitation.tajweed.verdict import RuleVerdict
@@ -45,6 +46,8 @@ Floats = NDArray[np.float32]
 
 KEPT_FRAMES = 400
 """Frames heard that are kept for judging: 8 s."""
+AFTER_FRAMES = 4
+"""A phone recognised lasts so long beyond the frames that emit it."""
 KEPT_SOUND_S = 5.0
 """Seconds of sound kept, beside those that the tracker lags behind."""
 STRANGE, LOST = 0.9, LOST_COST
@@ -275,8 +278,9 @@ def align_offline(engine: Engine, pcm: Floats, passage: Passage) -> list[tuple[s
     return [(v.at, v.index, v.start, v.end) for v in phones]
 
 
-def recognise(engine: Engine, pcm: Floats) -> list[tuple[int, int, int, float]]:
-    """Free recognition: (unit, start, end, p) with samples, by best path.
+def recognise(engine: Engine, pcm: Floats, *, by_ear: bool = False) -> list[tuple[int, int, int, float]]:
+    """Free recognition: (unit, start, end, p) with samples, by the ear and by which phones can follow which
+    (``recitation.phonotactics``), or ``by_ear`` alone.
 
     A unit lasts until the next one or until four frames after its last own frame, whichever is earlier.
     """
@@ -285,13 +289,11 @@ def recognise(engine: Engine, pcm: Floats) -> list[tuple[int, int, int, float]]:
     log_probs = hear(engine, audio)
     if not len(log_probs):
         return []
-    best = log_probs.argmax(axis=1)
-    starts = np.flatnonzero(np.diff(best, prepend=-1))
-    runs = [(int(best[s]), int(s), int(e)) for s, e in zip(starts, [*starts[1:], len(best)], strict=True)]
-    units = [run for run in runs if run[0] != BLANK]
+    units, starts = emissions(log_probs) if by_ear else decode(log_probs)
     found = []
-    for n, (unit, start, end) in enumerate(units):
-        following = units[n + 1][1] if n + 1 < len(units) else end + 4
-        p = float(np.exp(log_probs[start:end, unit].max()))
-        found.append((unit, start * FRAME_SAMPLES, min(following, end + 4) * FRAME_SAMPLES, p))
+    for unit, start, following in zip(units, starts, [*starts, len(log_probs) + AFTER_FRAMES][1:], strict=True):
+        own = np.flatnonzero(log_probs[start:following].argmax(axis=1) == unit)
+        last = start + 1 + (int(own[-1]) if len(own) else 0)
+        p = float(np.exp(log_probs[start:last, unit].max()))
+        found.append((unit, start * FRAME_SAMPLES, min(following, last + AFTER_FRAMES) * FRAME_SAMPLES, p))
     return found

@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", type=Path, nargs="+", help="recordings in any format FFmpeg reads")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file on standard output")
     parser.add_argument("--lookahead-ms", type=int, default=80, choices=LOOKAHEADS_MS, help="default 80")
+    parser.add_argument(
+        "--by-ear", action="store_true", help="each moment by itself, without regard to which phones follow which"
+    )
     add_engine_arguments(parser)
 
 
@@ -37,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(error, file=sys.stderr)
             status = 2
             continue
-        phones = recognise(engine, pcm)
+        phones = recognise(engine, pcm, by_ear=arguments.by_ear)
         script = to_script([unit for unit, *_ in phones])
         if not arguments.json:
             print(f"{path}\t{script}")

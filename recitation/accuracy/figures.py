@@ -64,6 +64,8 @@ class Measured:
     """Phones of the text."""
     edits: dict[str, Edits]
     """Free recognition against the text, by look-ahead in ms; ``"full"`` with full context."""
+    edits_by_ear: Edits | None = None
+    """The same at the primary look-ahead, each moment by itself: best path, no phonotactics."""
     edits_offline: Edits | None = None
     """Offline under the mask of the primary look-ahead."""
     largest_difference: float | None = None
@@ -115,6 +117,9 @@ def _recognition(clips: Sequence[Measured], primary: str, cluster: NDArray[np.in
     row: Row = {"units": units, **rates[primary], "per_by_lookahead": rates}
     if FULL in rates:
         row["per_full_context"] = rates[FULL]["per"]
+    by_ear = [clip.edits_by_ear for clip in clips if clip.edits_by_ear is not None]
+    if len(by_ear) == len(clips):
+        row["per_by_ear"] = _rounded(sum(edits.errors for edits in by_ear) / max(1, units))
     offline = [clip.edits_offline for clip in clips if clip.edits_offline is not None]
     if len(offline) == len(clips):
         row["per_offline"] = _rounded(sum(edits.errors for edits in offline) / max(1, units))

@@ -21,6 +21,7 @@ from recitation.audio import Pcm
 from recitation.evaluate import greedy
 from recitation.lexicon import recited
 from recitation.locator import names_verse
+from recitation.phonotactics import decode
 
 Clip = tuple[Utterance, Pcm]
 
@@ -81,9 +82,10 @@ def _measure(options: Options, utterance: Utterance, pcm: Pcm, hearing: Hearing)
     expected = [phone.unit for _, form in recited(passage.words) for phone in form]
     heard = {str(ms): log_probs for ms, log_probs in hearing.streamed.items()}
     heard |= {} if hearing.full is None else {FULL: hearing.full}
-    edits = {key: Edits.between(expected, greedy(log_probs)) for key, log_probs in heard.items()}
-    offline = Edits.between(expected, greedy(hearing.offline[primary])) if primary in hearing.offline else None
-    measured = Measured(utterance, len(expected), edits, offline, hearing.largest_difference)
+    edits = {key: Edits.between(expected, decode(log_probs)[0]) for key, log_probs in heard.items()}
+    by_ear = Edits.between(expected, greedy(hearing.streamed[primary]))
+    offline = Edits.between(expected, decode(hearing.offline[primary])[0]) if primary in hearing.offline else None
+    measured = Measured(utterance, len(expected), edits, by_ear, offline, hearing.largest_difference)
     if options.following:
         at = options.live_ms
         live, left_to_the_end, truth = follow_all(passage, pcm, hearing, at)

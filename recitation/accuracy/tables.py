@@ -59,6 +59,7 @@ def _lines(result: dict[str, Any]) -> Iterator[tuple[str, Reader]]:
     yield f"**phone error rate** at {result['lookahead_ms']} ms", _with_interval("per")
     for name in ("substitutions", "deletions", "insertions"):
         yield f"– {name}", _share(name)
+    yield "– by the ear alone, without phonotactics", _share("per_by_ear")
     yield "– inserted before the text begins", _share("insertions_before_text")
     keys = dict.fromkeys(key for row in result["groups"].values() for key in row["per_by_lookahead"])
     yield from (_lookahead(key) for key in keys if key != str(result["lookahead_ms"]))
