@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recitation.accuracy.clips import Utterance, development, load_clips
-from recitation.audio import SAMPLE_HZ, Pcm
+from recitation.accuracy.clips import MARGIN_SAMPLES, Utterance, development
+from recitation.audio import SAMPLE_HZ, Pcm, stream_audio
 from recitation.made_voice import VOICES
 from recitation.mushaf import parse_reference
 
@@ -18,6 +18,8 @@ LONGEST_S = 45.0
 """Ayat recorded apart are joined up to so much: a voice's tempo is known after some seconds only."""
 TRAINED = "trained"
 """The group of reciters whom the ear was trained on, of whom there is enough for slips of every kind."""
+TRAINED_S = 900
+"""From the first so many seconds of a stream, which is decoded from its beginning."""
 PASSAGES = (
     "1:1-7", "36:1-8", "50:1-5", "67:1-3", "78:1-16", "79:1-14", "80:1-16", "85:1-9", "86:1-10", "87:1-10", "88:1-12",
     "90:1-11", "92:1-11", "93:1-11", "96:1-10", "100:1-11", "101:1-11", "104:1-9", "111:1-5", "113:1-5",
@@ -28,7 +30,7 @@ HARAKAH_S = (0.11, 0.22)
 
 
 def trained(folder: Path) -> list[Utterance]:
-    """Ayat of the training split, of the first stream of each reciter.  Raises OSError when there is no index."""
+    """Ayat of the training split, from the beginning of each reciter's first stream.  Raises OSError without an index."""
     rows = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
     rows = [row for row in rows if row["split"] == "train" and row["kind"] == "ayah"]
     first = {
@@ -40,7 +42,7 @@ def trained(folder: Path) -> list[Utterance]:
             row["samples"],
         )
         for row in rows
-        if row["file"] == first[row["voice"]]
+        if row["file"] == first[row["voice"]] and row["start"] + row["samples"] < TRAINED_S * SAMPLE_HZ
     ]  # fmt: skip
 
 
@@ -70,12 +72,36 @@ def stretches(utterances: Iterable[Utterance], longest_s: float = LONGEST_S) -> 
 
 def joined(chosen: Sequence[Sequence[Utterance]]) -> Iterator[tuple[Utterance, Pcm]]:
     """Stretches as one utterance each, with a little room between the ayat.  Raises AudioError."""
-    sounds = dict(load_clips(utterance for stretch in chosen for utterance in stretch))
+    sounds = _sounds(utterance for stretch in chosen for utterance in stretch)
     room = np.zeros(round(BETWEEN_AYAT_S * SAMPLE_HZ), np.float32)
     for stretch in chosen:
         verses = tuple(verse for utterance in stretch for verse in utterance.verses)
         parts = [part for utterance in stretch for part in (room, sounds[utterance])]
         yield replace(stretch[0], verses=verses), np.concatenate(parts[1:])
+
+
+def _sounds(utterances: Iterable[Utterance]) -> dict[Utterance, Pcm]:
+    """The audio of each, float32[n] at 16 kHz; streams are decoded no farther than the last of them."""
+    by_file: dict[Path, list[Utterance]] = {}
+    for utterance in utterances:
+        by_file.setdefault(utterance.file, []).append(utterance)
+    sounds: dict[Utterance, Pcm] = {}
+    for file, own in by_file.items():
+        ends = {one: None if one.samples is None else one.start + one.samples + MARGIN_SAMPLES for one in own}
+        pcm = _read_until(file, None if None in ends.values() else max(end or 0 for end in ends.values()))
+        sounds |= {one: pcm[max(0, one.start - MARGIN_SAMPLES) : ends[one]] for one in own}
+    return sounds
+
+
+def _read_until(file: Path, end: int | None) -> Pcm:
+    parts: list[Pcm] = []
+    decoded = 0
+    for part in stream_audio(file):
+        parts.append(part)
+        decoded += len(part)
+        if end is not None and decoded >= end:
+            break
+    return np.concatenate(parts)
 
 
 def _first_ayah(utterance: Utterance) -> tuple[int, int]:
