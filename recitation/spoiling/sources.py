@@ -30,7 +30,7 @@ HARAKAH_S = (0.11, 0.22)
 
 
 def trained(folder: Path) -> list[Utterance]:
-    """Ayat of the training split, from the beginning of each reciter's first stream.  Raises OSError without an index."""
+    """Ayat of the training split, the first of each reciter's first stream.  Raises OSError without an index."""
     rows = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
     rows = [row for row in rows if row["split"] == "train" and row["kind"] == "ayah"]
     first = {
