@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from recitation.prosody.phrase import Phrase, ProsodyReport
 from recitation.tajweed.verdict import RuleVerdict
 
 
@@ -85,6 +86,8 @@ class Update(msgspec.Struct, frozen=True):
     """Rules of tajweed, where the session listens for them."""
     harakah_s: float | None = None
     """The reciter's own tempo, seconds a count; None until it is known."""
+    phrases: tuple[Phrase, ...] = ()
+    """What was recited from pause to pause, where the session listens for prosody."""
 
 
 class WordReport(msgspec.Struct, frozen=True):
@@ -115,7 +118,8 @@ class Summary(msgspec.Struct, frozen=True):
     samples: int
     rules: tuple[RuleVerdict, ...] = ()
     """Each rule of tajweed as it was recited last."""
-    tempo: "HarakahReport | None" = None
+    tempo: HarakahReport | None = None
+    prosody: ProsodyReport | None = None
 
     def count(self, status: Status) -> int:
         """Words with a status."""

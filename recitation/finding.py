@@ -29,6 +29,7 @@ from recitation.locator import FRAMES_PER_S, RESCORED, Candidate, Locator, ayat_
 from recitation.mushaf import AYAT_PER_SURAH, Reference, parse_reference
 from recitation.phones import BLANK
 from recitation.pipeline import Session
+from recitation.prosody.pitch import Contour, PitchSession
 from recitation.tajweed.moshaf import Moshaf
 
 Floats = NDArray[np.float32]
@@ -274,6 +275,16 @@ class Finding:
         if self._follower is not None:
             self._follower.session.read_by(moshaf)
 
+    @property
+    def pitch(self) -> PitchSession | None:
+        """What ``SwiftPitch.step`` is to hear, once a place is followed."""
+        return None if self._follower is None else self._follower.session.pitch
+
+    def hear_pitch(self, contours: Sequence[Contour]) -> None:
+        """Take the pitch of what was recited."""
+        if self._follower is not None:
+            self._follower.session.hear_pitch(contours)
+
     def push(self, pcm: Floats, concealed: bool = False) -> None:
         """Add audio; ``concealed`` marks sound invented for lost packets."""
         if self._follower is not None:
@@ -470,7 +481,7 @@ def longest_rest(log_probs: Floats, first: int, last: int) -> int:
 
 Event = TypeVar("Event", bound=msgspec.Struct)
 
-TIMES = {"start", "end", "sample", "samples"}
+TIMES = {"start", "end", "sample", "samples", "contour_start"}
 """Fields of events that count samples since a session began."""
 
 

@@ -14,10 +14,11 @@ in another thread if need be: ``hear_voices(vad, [session.voice_ready() for sess
 ``recite`` does the whole loop for a file; it is the same code, so offline and live agree.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
 import numpy as np
 from cachetools import LRUCache, cached
 from numpy.typing import NDArray
@@ -35,7 +36,11 @@ from recitation.judge import Judge, was_concealed
 from recitation.lexicon import Word, default_lexicon
 from recitation.listening import HopVoice, Listener
 from recitation.mushaf import Reference, parse_reference
+from recitation.phones import MADD_VOWELS, SHORT_VOWELS
 from recitation.phonotactics import decode
+from recitation.prosody.phrase import Phrase
+from recitation.prosody.pitch import Contour, PitchSession, SwiftPitch, hear_pitches
+from recitation.prosody.session import Prosody
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.session import Tajweed
 from recitation.tajweed.verdict import RuleVerdict
@@ -86,11 +91,13 @@ class Session:
         *,
         straight: bool = False,
         moshaf: Moshaf | None = None,
+        prosody: bool = False,
     ) -> None:
         """``intake`` is the encoder's (``intake_of(engine)``); that of the bundled one is 80 ms of log-mels.
 
         ``straight`` is for a recitation known to go through the passage without a repeat or an omission; ``moshaf``
-        are the settings of the reading by which the rules of tajweed are judged, None to leave them alone.
+        are the settings of the reading by which the rules of tajweed are judged, None to leave them alone; with
+        ``prosody`` phrases are told, once their ``pitch`` is heard.
         """
         self.passage = passage
         self.level = LevelNormaliser()
@@ -105,12 +112,24 @@ class Session:
         self._tracker = Tracker(passage.graph, lag_frames, straight=straight)
         self._concealed = RingBuffer(0.1)
         self._judge = Judge(passage.words, passage.graph, self.history, self._concealed)
+        self._prosody = Prosody(lag_frames * FRAME_SAMPLES / SAMPLE_RATE) if prosody else None
+        self._phrases: list[Phrase] = []
         self._tajweed = None if moshaf is None else Tajweed(passage.words, moshaf, self._sound)
 
     def read_by(self, moshaf: Moshaf) -> None:
         """Judge rules by other settings of the reading, from the next word on."""
         if self._tajweed is not None:
             self._tajweed.read_by(moshaf)
+
+    @property
+    def pitch(self) -> PitchSession | None:
+        """What ``SwiftPitch.step`` is to hear, and ``hear_pitch`` to be given; None without prosody."""
+        return None if self._prosody is None else self._prosody.pitch
+
+    def hear_pitch(self, contours: Sequence[Contour]) -> None:
+        """Take the pitch of what was recited; the next update has the phrases that are complete with it."""
+        if self._prosody is not None:
+            self._phrases += self._prosody.hear(contours)
 
     def push(self, pcm: Floats, concealed: bool = False) -> None:
         """Add audio; ``concealed`` marks sound invented for lost packets, which is never judged."""
@@ -122,6 +141,8 @@ class Session:
         if not len(levelled):
             return
         self.ring.append(levelled)
+        if self._prosody is not None:
+            self._prosody.push(levelled)
         self._listener.hops.push(levelled)
         self._hops.push(levelled)
 
@@ -156,15 +177,22 @@ class Session:
         segments: list[Segment] = []
         while self.hops_ready:
             segments += self._follow(engine_step(self.take_hop()))[1]
-        return self._update(segments + self._tracker.finish(), False)
+        update = self._update(segments + self._tracker.finish(), False)
+        if self._prosody is not None:
+            self._prosody.finish()
+        return update
 
     def summary(self) -> Summary:
         """Every word of the passage with its verdict so far."""
-        if self._tajweed is None:
-            return Summary(self._judge.report(), self.samples)
-        tempo = self._tajweed.tempo
-        harakah = HarakahReport(tempo.harakah_s, tempo.harakah_s * tempo.uncertainty) if tempo.known else None
-        return Summary(self._judge.report(), self.samples, self._tajweed.report(), harakah)
+        rules = () if self._tajweed is None else self._tajweed.report()
+        prosody = None if self._prosody is None else self._prosody.report()
+        return Summary(self._judge.report(), self.samples, rules, self._tempo(), prosody)
+
+    def _tempo(self) -> HarakahReport | None:
+        tempo = None if self._tajweed is None else self._tajweed.tempo
+        if tempo is None or not tempo.known:
+            return None
+        return HarakahReport(tempo.harakah_s, tempo.harakah_s * tempo.uncertainty)
 
     def _sound(self, start: int, end: int) -> Floats:
         """Levelled samples ``start`` to ``end`` as far as hops were heard, silence where there are none.
@@ -189,6 +217,8 @@ class Session:
         words: list[WordVerdict] = []
         rules: list[RuleVerdict] = []
         self._settle()
+        if self._prosody is not None:
+            self._prosody.rest(self.history.end * FRAME_SAMPLES)
         for segment in segments:
             following = self.state not in (Following.LOST, Following.UNCLEAR)
             phone, finished = self._judge.hear(segment, following=following)
@@ -196,6 +226,10 @@ class Session:
             words += finished
             if phone and self._tajweed:
                 rules += self._rules(self._tajweed, phone, segment, following)
+            if phone and self._prosody and not segment.skipped:
+                expected = self.passage.graph.nodes[segment.node].phone
+                vowel = expected.script[0] in SHORT_VOWELS + MADD_VOWELS
+                self._prosody.phone(phone.start, phone.end, expected.count if vowel else None)
             if self._judge.done:
                 self.state = Following.DONE
             elif self.state is Following.DONE:
@@ -210,7 +244,13 @@ class Session:
             state=self.state,
             rules=tuple(rules),
             harakah_s=self._tajweed.tempo.harakah_s if self._tajweed and self._tajweed.tempo.known else None,
+            phrases=self.phrases_told(),
         )
+
+    def phrases_told(self) -> tuple[Phrase, ...]:
+        """Phrases that no update has had yet: at the end, those whose pitch was heard after the last one."""
+        told, self._phrases = tuple(self._phrases), []
+        return told
 
     def _rules(self, tajweed: Tajweed, phone: PhoneVerdict, segment: Segment, following: bool) -> list[RuleVerdict]:
         joined = segment.following if not segment.breaks_off else None
@@ -257,14 +297,28 @@ class HopStep:
         return first
 
 
-def recite(session: Session, engine: Engine, pcm: Floats, chunk: int = SAMPLE_RATE // 50) -> Iterator[Update]:
-    """Run a whole recording through a session in chunks of ``chunk`` samples, as it would arrive live."""
+def recite(
+    session: Session,
+    engine: Engine,
+    pcm: Floats,
+    chunk: int = SAMPLE_RATE // 50,
+    pitch: SwiftPitch | None = None,
+) -> Iterator[Update]:
+    """Run a whole recording through a session in chunks of ``chunk`` samples, as it would arrive live.
+
+    ``pitch`` is for sessions with prosody.
+    """
     step = HopStep(engine)
     for begin in range(0, len(pcm), chunk):
         session.push(pcm[begin : begin + chunk])
         while session.hops_ready:
             yield session.hop_done(step(session.take_hop()))
-    yield session.finish(step)
+        if pitch is not None:
+            hear_pitches(pitch, [session])
+    last = session.finish(step)
+    if pitch is not None:
+        hear_pitches(pitch, [session])
+    yield msgspec.structs.replace(last, phrases=last.phrases + session.phrases_told())
 
 
 def align_offline(engine: Engine, pcm: Floats, passage: Passage) -> list[tuple[str, int, int, int]]:

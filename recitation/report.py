@@ -24,9 +24,7 @@ from recitation.locator import default_locator
 from recitation.mushaf import AddressError
 from recitation.paper import quran_font
 from recitation.pipeline import HopStep, Session, passage, recite
-from recitation.prosody.phrase import PitchRange
-from recitation.prosody.pitch import SwiftPitch
-from recitation.prosody.session import Prosody
+from recitation.prosody.pitch import SwiftPitch, hear_pitches
 from recitation.report_page import report_page
 from recitation.slips import Slip, slips_of
 from recitation.tajweed.moshaf import Moshaf
@@ -44,9 +42,6 @@ MARKS = {
     Status.NOT_REACHED: " ",
 }
 
-PAUSE_SAMPLES = SAMPLE_RATE * 3 // 10
-"""Between two phones so far apart the reciter paused."""
-
 
 def score(
     engine: Engine, pcm: NDArray[np.float32], verses: str, *, offline: bool = False, moshaf: Moshaf | None = None
@@ -58,8 +53,8 @@ def score(
     """
     moshaf = moshaf or Moshaf()
     lag = len(pcm) // FRAME_SAMPLES + 2 if offline else LAG_FRAMES
-    session = Session(passage(verses), SileroVad(), lag, intake_of(engine), moshaf=moshaf)
-    updates: Iterator[Update] = recite(session, engine, pcm)
+    session = Session(passage(verses), SileroVad(), lag, intake_of(engine), moshaf=moshaf, prosody=True)
+    updates: Iterator[Update] = recite(session, engine, pcm, pitch=SwiftPitch())
     for _ in tqdm(updates, total=len(pcm) // 1280, desc=verses, unit="hop", leave=False, disable=None):
         pass
     return session.summary()
@@ -70,40 +65,28 @@ def find(engine: Engine, pcm: NDArray[np.float32], moshaf: Moshaf | None = None)
 
     Raises AddressError when no place is certain.
     """
-    vad, step = SileroVad(), HopStep(engine)
+    vad, step, pitch = SileroVad(), HopStep(engine), SwiftPitch()
     intake, settings = intake_of(engine), moshaf or Moshaf()
-    finding = Finding(
-        lambda verses: Session(passage(verses), vad, intake=intake, moshaf=settings), default_locator(), intake
-    )
+
+    def make_session(verses: str) -> Session:
+        return Session(passage(verses), vad, intake=intake, moshaf=settings, prosody=True)
+
+    finding = Finding(make_session, default_locator(), intake)
     for begin in range(0, len(pcm), intake.samples):
         finding.push(pcm[begin : begin + intake.samples])
         while finding.hops_ready:
             log_probs = step(finding.take_hop())
             hear_voices(vad, [finding.voice_ready()])
             finding.hop_done(log_probs)
+        hear_pitches(pitch, [finding])
         question = finding.question
         if question is not None:
             finding.take(question.answer())
     finding.finish(step)
+    hear_pitches(pitch, [finding])
     if finding.verses == AUTO:
         raise AddressError("no verse was recognised with certainty: name what was recited with --verses")
     return finding.verses, finding.summary()
-
-
-def pitch_range(pcm: NDArray[np.float32], summary: Summary) -> PitchRange | None:
-    """Pitch of the phones that were recited, float32[n] at 16 kHz; None where hardly any is voiced."""
-    prosody, pitch, heard = Prosody(), SwiftPitch(), 0
-    for start, end in sorted((p.start, p.end) for word in summary.words for p in word.phones if p.end > p.start):
-        prosody.push(pcm[heard:end])
-        if start - heard > PAUSE_SAMPLES:
-            prosody.pause(heard, start)
-        prosody.phone(start, end)
-        prosody.hear(pitch.step([prosody.pitch])[0])
-        heard = max(heard, end)
-    prosody.push(pcm[heard:])
-    prosody.finish()
-    prosody.hear(pitch.step([prosody.pitch])[0])
-    return prosody.range
 
 
 def _seconds(sample: int | None) -> float | None:
@@ -141,10 +124,9 @@ def _rule_row(verdict: RuleVerdict) -> dict[str, Any]:
     }
 
 
-def as_json(
-    file: str, verses: str, summary: Summary, *, offline: bool, pitch: PitchRange | None = None
-) -> dict[str, Any]:
+def as_json(file: str, verses: str, summary: Summary, *, offline: bool) -> dict[str, Any]:
     """The object ``talaqqi score --json`` prints."""
+    prosody = {} if summary.prosody is None else msgspec.to_builtins(summary.prosody)
     return {
         "file": file,
         "verses": verses,
@@ -165,7 +147,8 @@ def as_json(
         "slips": [_slip_row(slip) for slip in slips_of(summary)],
         "rules": [_rule_row(verdict) for verdict in summary.rules],
         "tempo": None if summary.tempo is None else msgspec.to_builtins(summary.tempo),
-        "pitch": None if pitch is None else msgspec.to_builtins(pitch),
+        "pitch": prosody.pop("pitch", None),
+        "prosody": prosody or None,
     }
 
 
@@ -212,12 +195,11 @@ def run(arguments: argparse.Namespace) -> int:
     verses, summary = (known, None) if known else find(engine, pcm, moshaf)
     if summary is None or arguments.offline:
         summary = score(engine, pcm, verses, offline=arguments.offline, moshaf=moshaf)
-    pitch = pitch_range(pcm, summary) if arguments.json or arguments.report else None
     if arguments.report:
         title = f"{verses}, {arguments.file.name}"
-        arguments.report.write_text(report_page(title, pcm, summary, pitch, quran_font()), encoding="utf-8")
+        arguments.report.write_text(report_page(title, pcm, summary, quran_font()), encoding="utf-8")
     if arguments.json:
-        row = as_json(str(arguments.file), verses, summary, offline=arguments.offline, pitch=pitch)
+        row = as_json(str(arguments.file), verses, summary, offline=arguments.offline)
         print(json.dumps(row, ensure_ascii=False))
         return 0
     print(as_text(summary))

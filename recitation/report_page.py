@@ -11,7 +11,6 @@ from recitation.letters import Said
 from recitation.paper import BASE_STYLE, font_face, inlined, page
 from recitation.pictures import STYLE as PICTURE_STYLE
 from recitation.pictures import Moment, picture, pitch_of
-from recitation.prosody.phrase import PitchRange
 from recitation.prosody.pitch import SwiftPitch
 from recitation.slips import Slip, slips_of
 from recitation.sound_files import encode_opus
@@ -43,17 +42,15 @@ REPORT_STYLE = """
 """
 
 
-def report_page(
-    title: str, pcm: Pcm, summary: Summary, pitch: PitchRange | None = None, font: bytes | None = None
-) -> str:
+def report_page(title: str, pcm: Pcm, summary: Summary, font: bytes | None = None) -> str:
     """The whole page; ``pcm`` is the recording, float32[n] at 16 kHz, ``font`` a WOFF2 with Quranic marks."""
     style = font_face("Quran", font) + BASE_STYLE + PICTURE_STYLE + REPORT_STYLE
-    return page(f"Talaqqi: {escape(title)}", style, "".join(_sections(title, pcm, summary, pitch)))
+    return page(f"Talaqqi: {escape(title)}", style, "".join(_sections(title, pcm, summary)))
 
 
-def _sections(title: str, pcm: Pcm, summary: Summary, pitch: PitchRange | None) -> Iterator[str]:
+def _sections(title: str, pcm: Pcm, summary: Summary) -> Iterator[str]:
     slips = slips_of(summary)
-    yield f"<header><h1>{escape(title)}</h1><p class=about>{_about(summary, slips, pitch)}</p></header>"
+    yield f"<header><h1>{escape(title)}</h1><p class=about>{_about(summary, slips)}</p></header>"
     yield f"<section>{''.join(_verses(summary.words, slips))}</section>"
     if summary.rules:
         yield f"<section><h2>Rules of tajweed</h2><div class=wide>{_rules(summary)}</div></section>"
@@ -64,7 +61,7 @@ def _sections(title: str, pcm: Pcm, summary: Summary, pitch: PitchRange | None) 
         yield _card(number, slip, words[slip.at], pcm, phones, network)
 
 
-def _about(summary: Summary, slips: Sequence[Slip], pitch: PitchRange | None) -> str:
+def _about(summary: Summary, slips: Sequence[Slip]) -> str:
     reached = sum(word.start is not None for word in summary.words)
     parts = [
         f"{summary.samples / SAMPLE_HZ:.0f} s",
@@ -75,8 +72,14 @@ def _about(summary: Summary, slips: Sequence[Slip], pitch: PitchRange | None) ->
     if summary.tempo is not None:
         tempo = summary.tempo
         parts.append(f"one count {tempo.harakah * 1000:.0f} ± {tempo.uncertainty * 1000:.0f} ms")
-    if pitch is not None:
-        parts.append(f"pitch {pitch.median_hz:.0f} Hz ({pitch.low_hz:.0f}–{pitch.high_hz:.0f})")
+    prosody = summary.prosody
+    if prosody is not None:
+        if prosody.pitch is not None:
+            pitch = prosody.pitch
+            parts.append(f"pitch {pitch.median_hz:.0f} Hz ({pitch.low_hz:.0f}–{pitch.high_hz:.0f})")
+        if prosody.phones_per_s is not None:
+            parts.append(f"{prosody.phones_per_s:.1f} sounds a second")
+        parts.append(f"phrases: {prosody.phrases}, breaths: {prosody.breaths}")
     return " · ".join(parts)
 
 

@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from recitation.audio import EMPTY, Pcm
+from recitation.audio import EMPTY, SAMPLE_HZ, Pcm
 
 Floats = NDArray[np.float32]
 
@@ -27,10 +27,11 @@ def levels(pcm: Pcm, frame_samples: int = FRAME_SAMPLES) -> Floats:
 class Levels:
     """The last minute of a stream's levels; any chunking gives the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, behind_s: float = 0.0) -> None:
+        """``behind_s`` seconds more are kept."""
         self.frames = 0
         """Frames so far, those forgotten included; frame ``k`` is samples ``320 k`` to ``320 (k + 1)``."""
-        self._kept: deque[float] = deque(maxlen=KEPT_FRAMES)
+        self._kept: deque[float] = deque(maxlen=KEPT_FRAMES + round(behind_s * SAMPLE_HZ / FRAME_SAMPLES))
         self._pending = EMPTY
 
     def push(self, pcm: Pcm) -> None:

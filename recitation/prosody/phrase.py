@@ -1,12 +1,14 @@
 """A phrase, from one pause to the next, in numbers; and the pitch range of a voice."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recitation.prosody.pitch import Contour
+if TYPE_CHECKING:
+    from recitation.prosody.pitch import Contour
 
 LOW, HIGH = 5.0, 95.0
 """Percentiles taken for the range: the extremes are mostly slips of the detector."""
@@ -51,13 +53,27 @@ class Phrase(msgspec.Struct, frozen=True, array_like=True):
     """Inhalation in that pause, 0 for none."""
 
 
+class ProsodyReport(msgspec.Struct, frozen=True):
+    """The prosody of a whole session."""
+
+    pitch: PitchRange | None
+    phrases: int
+    """From pause to pause."""
+    breaths: int
+    """Pauses in which a breath was heard."""
+    phones_per_s: float | None
+    """Rate of articulation, pauses left out."""
+    npvi: float | None
+    """Mean unevenness of its phrases, weighted by their length."""
+
+
 class PitchHistogram:
     """Voiced frames of a whole session by pitch, in fixed memory; percentiles to a twentieth of a semitone."""
 
     def __init__(self) -> None:
         self._counts: NDArray[np.int64] = np.zeros(STEPS, np.int64)
 
-    def add(self, contours: Iterable[Contour]) -> None:
+    def add(self, contours: "Iterable[Contour]") -> None:
         """Count the voiced frames of contours."""
         for contour in contours:
             steps = np.log2(contour.hz[contour.voiced] / LOWEST_HZ) * STEPS_PER_OCTAVE
@@ -75,7 +91,7 @@ class PitchHistogram:
         return PitchRange(round(median, 1), round(low, 1), round(high, 1))
 
 
-def range_of(contours: Iterable[Contour]) -> PitchRange | None:
+def range_of(contours: "Iterable[Contour]") -> PitchRange | None:
     """Range of some contours."""
     histogram = PitchHistogram()
     histogram.add(contours)

@@ -10,12 +10,13 @@ common length.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from swift_f0 import SwiftF0
 
-from recitation.audio import EMPTY, SAMPLE_HZ, Pcm
+from recitation.audio import SAMPLE_HZ, Pcm, RingBuffer
 from recitation.prosody.octaves import settle_octaves
 
 Floats = NDArray[np.float32]
@@ -27,8 +28,8 @@ LOWEST_HZ, HIGHEST_HZ = 60.0, 1000.0
 """Deep men and high children, with room to spare."""
 VOICED = 0.5
 """Confidence from which a frame is voiced; the network is calibrated to it."""
-KEPT_SAMPLES = 20 * SAMPLE_HZ
-"""Sound no span has asked for yet is kept no longer than this."""
+KEPT_S = 10.0
+"""Seconds of sound kept: what is asked for later than that has no pitch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +68,25 @@ class PitchSession:
     ``push`` sound, ``close`` spans in order, and while ``ready`` hand the session to `SwiftPitch.step`.
     """
 
-    def __init__(self, start: int = 0) -> None:
-        self.end = start
-        """Index one past the newest sample pushed."""
-        self._begin = start
-        self._sound = EMPTY
+    def __init__(self, start: int = 0, kept_s: float = KEPT_S) -> None:
+        """Sound is kept for ``kept_s`` seconds."""
+        self._start = start
+        self._ring = RingBuffer(kept_s, start)
         self._spans: deque[_Span] = deque()
         self._next = _frame_from(start)
         """First frame that may still be asked for."""
         self._ended = False
 
+    @property
+    def end(self) -> int:
+        """Index one past the newest sample pushed."""
+        return self._ring.end
+
     def push(self, pcm: Pcm) -> None:
         """Add float32[n] at 16 kHz, any n."""
-        self._sound = np.concatenate([self._sound, pcm])
-        self.end += len(pcm)
-        self._next = max(self._next, _frame_from(self.end - KEPT_SAMPLES))
-        self._forget()
+        self._ring.append(pcm)
+        if self._ring.start > self._start:
+            self._next = max(self._next, _frame_from(self._ring.start) + LEFT_FRAMES)
 
     def close(self, start: int, end: int) -> None:
         """Ask for the pitch of samples ``start`` to ``end``, one past the last; what is too old or was asked for before
@@ -117,23 +121,34 @@ class PitchSession:
         span = self._spans.popleft()
         begin = (span.first - LEFT_FRAMES) * HOP_SAMPLES
         end = (span.last + LOOKAHEAD_FRAMES) * HOP_SAMPLES
-        sound = self._sound[max(0, begin - self._begin) : max(0, end - self._begin)]
-        before = max(0, self._begin - begin)
-        padded = np.pad(sound, (before, end - begin - before - len(sound)))
-        self._forget()
-        return span.first, padded
-
-    def _forget(self) -> None:
-        oldest = self._spans[0].first if self._spans else self._next
-        drop = (oldest - LEFT_FRAMES) * HOP_SAMPLES - self._begin
-        if drop > 0:
-            self._sound = self._sound[drop:]
-            self._begin += drop
+        first, last = max(begin, self._ring.start), min(end, self._ring.end)
+        sound = np.zeros(end - begin, np.float32)
+        if first < last:
+            sound[first - begin : last - begin] = self._ring.read(first, last)
+        return span.first, sound
 
 
 def _frame_from(sample: int) -> int:
     """The first frame centred on ``sample`` or later."""
     return max(0, -(-sample // HOP_SAMPLES))
+
+
+def ready_spans(session: PitchSession) -> list[tuple[int, Pcm]]:
+    """Every span of a session that is ready, taken from it."""
+    return [session.take() for _ in range(session.ready)]
+
+
+class Pitched(Protocol):
+    """A line whose pitch is to be heard: ``recitation.pipeline.Session``."""
+
+    @property
+    def pitch(self) -> PitchSession | None:
+        """Its spans; None when it has no use for pitch."""
+        ...
+
+    def hear_pitch(self, contours: Sequence[Contour]) -> None:
+        """Take what was heard."""
+        ...
 
 
 class SwiftPitch:
@@ -149,8 +164,12 @@ class SwiftPitch:
         """
         if len({id(session) for session in sessions}) < len(sessions):
             raise ValueError("a session can take part only once in a step")
-        contours: list[list[Contour]] = [[] for _ in sessions]
-        spans = [(n, *session.take()) for n, session in enumerate(sessions) for _ in range(session.ready)]
+        return self.hear([ready_spans(session) for session in sessions])
+
+    def hear(self, sounds: Sequence[Sequence[tuple[int, Pcm]]]) -> list[list[Contour]]:
+        """The same for what ``ready_spans`` took of each session; touches none, so it may run in another thread."""
+        contours: list[list[Contour]] = [[] for _ in sounds]
+        spans = [(n, *span) for n, own in enumerate(sounds) for span in own]
         if not spans:
             return contours
         result = self._network.detect(
@@ -165,3 +184,11 @@ class SwiftPitch:
             contours[n].append(Contour(first * HOP_SAMPLES, settle_octaves(hz, confidence >= VOICED), confidence))
             place += frames
         return contours
+
+
+def hear_pitches(network: SwiftPitch, lines: Sequence[Pitched]) -> None:
+    """Hear all spans that are ready in some lines and give each its contours."""
+    waiting = [(line, line.pitch) for line in lines if line.pitch is not None and line.pitch.ready]
+    contours = network.step([pitch for _, pitch in waiting])
+    for (line, _), heard in zip(waiting, contours, strict=True):
+        line.hear_pitch(heard)

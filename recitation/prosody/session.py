@@ -2,7 +2,7 @@
 
     prosody.push(pcm)                      # any chunking, the session's own clock
     prosody.phone(start, end, counts)      # as the tracker closes it; counts of a vowel, None for a consonant
-    prosody.pause(start, end)              # a pause that is over
+    prosody.rest(now)                      # now and then: a long silence ends a phrase
     for prosody, contours in zip(all, pitch.step([p.pitch for p in all])):
         phrases = prosody.hear(contours)
 
@@ -18,13 +18,15 @@ import numpy as np
 from recitation.audio import SAMPLE_HZ, Pcm, RingBuffer
 from recitation.prosody.energy import Levels
 from recitation.prosody.pauses import breath_s
-from recitation.prosody.phrase import Phrase, PitchHistogram, PitchRange, range_of
-from recitation.prosody.pitch import Contour, PitchSession
+from recitation.prosody.phrase import Phrase, PitchHistogram, PitchRange, ProsodyReport, range_of
+from recitation.prosody.pitch import KEPT_S, Contour, PitchSession
 from recitation.prosody.rhythm import npvi, phones_per_second
 
 STRETCH_SAMPLES = 2 * SAMPLE_HZ
 """Pitch is asked for at every pause, and this often without one: each call hears 0.34 s beside what it is asked for."""
-HELD_SECONDS = 12.0
+PAUSE_SAMPLES, REST_SAMPLES = 3 * SAMPLE_HZ // 10, 3 * SAMPLE_HZ // 2
+"""Between two phones so far apart there was a pause; after so long without one, a phrase is over."""
+HELD_SECONDS = 6.0
 """Sound kept for the pause after a phrase."""
 
 
@@ -41,18 +43,43 @@ class _Draft:
     breath_s: float = 0.0
 
 
+@dataclass(slots=True)
+class _Told:
+    """Sums over the phrases so far."""
+
+    phrases: int = 0
+    breaths: int = 0
+    phones: int = 0
+    samples: int = 0
+    unevenness: float = 0.0
+    uneven_samples: int = 0
+
+    def add(self, phrase: Phrase) -> None:
+        """Count a phrase."""
+        length = phrase.end - phrase.start
+        self.phrases += 1
+        self.breaths += phrase.breath_s > 0
+        self.phones += phrase.phones
+        self.samples += length
+        if phrase.npvi is not None:
+            self.unevenness += phrase.npvi * length
+            self.uneven_samples += length
+
+
 class Prosody:
     """See the module's docstring.  Calls come in the order of time."""
 
-    def __init__(self) -> None:
-        self.pitch = PitchSession()
+    def __init__(self, behind_s: float = 0.0) -> None:
+        """``behind_s`` is how long after their sound phones may be closed."""
+        self.pitch = PitchSession(kept_s=KEPT_S + behind_s)
         """To be handed to ``SwiftPitch.step`` with those of other sessions."""
-        self._levels = Levels()
-        self._ring = RingBuffer(HELD_SECONDS)
+        self._levels = Levels(behind_s)
+        self._ring = RingBuffer(HELD_SECONDS + behind_s)
         self._histogram = PitchHistogram()
         self._open: _Draft | None = None
         self._drafts: deque[_Draft] = deque()
         self._contours: list[Contour] = []
+        self._told = _Told()
         self._asked = 0
         """Pitch was asked for up to here."""
 
@@ -63,10 +90,15 @@ class Prosody:
         self._ring.append(pcm)
 
     def phone(self, start: int, end: int, counts: float | None = None) -> None:
-        """A phone was closed, samples ``start`` to ``end``; ``counts`` is what a vowel should last, in harakat."""
+        """A phone was closed, samples ``start`` to ``end``; ``counts`` is what a vowel should last, in harakat.
+
+        When it begins 0.3 s after the last one, there was a pause between them.
+        """
         end = min(end, self.pitch.end)
         if end <= start:
             return
+        if self._open is not None and start - self._open.end >= PAUSE_SAMPLES:
+            self.pause(self._open.end, start)
         self._open = self._open or _Draft(start, end)
         draft = self._open
         draft.end = max(draft.end, end)
@@ -75,6 +107,11 @@ class Prosody:
             draft.vowels.append((end - start) / counts)
         if draft.end - max(draft.start, self._asked) >= STRETCH_SAMPLES:
             self._ask(draft)
+
+    def rest(self, now: int) -> None:
+        """No phone begins before sample ``now``: when the last one is long over, its phrase is."""
+        if self._open is not None and now - self._open.end >= REST_SAMPLES:
+            self.pause(self._open.end, now)
 
     def pause(self, start: int, end: int) -> None:
         """Nothing was recited between two phones, or after the last one, from ``start`` to ``end``."""
@@ -98,12 +135,25 @@ class Prosody:
         phrases = []
         while self._drafts and self._drafts[0].end <= known:
             phrases.append(self._phrase(self._drafts.popleft()))
+            self._told.add(phrases[-1])
         return phrases
 
     @property
     def range(self) -> PitchRange | None:
         """Pitch range of the whole session so far; None before 160 ms of voice."""
         return self._histogram.range
+
+    def report(self) -> ProsodyReport:
+        """The whole session so far."""
+        told = self._told
+        rate = phones_per_second(told.phones, told.samples)
+        return ProsodyReport(
+            self.range,
+            told.phrases,
+            told.breaths,
+            None if rate is None else round(rate, 2),
+            round(told.unevenness / told.uneven_samples, 1) if told.uneven_samples else None,
+        )
 
     def _ask(self, draft: _Draft) -> None:
         begin = max(draft.start, self._asked)

@@ -7,15 +7,20 @@ import numpy as np
 import pytest
 from voiced import vowel
 
+from recitation.acoustics.engine import OnnxEngine
 from recitation.audio import Pcm
 from recitation.made_voice import MadeRecitation
 from recitation.phones import is_vowel
+from recitation.pipeline import Session, passage
+from recitation.pipeline import recite as recite_live
 from recitation.prosody.energy import Levels, levels
 from recitation.prosody.pauses import breath_s
 from recitation.prosody.phrase import Phrase, PitchHistogram, range_of
 from recitation.prosody.pitch import Contour, SwiftPitch
 from recitation.prosody.rhythm import npvi, phones_per_second
 from recitation.prosody.session import Prosody
+from recitation.report import score
+from recitation.vad import SileroVad
 
 A = (730.0, 1090.0, 2440.0, 3400.0, 4400.0)
 ROOM_DB = -70.0
@@ -143,3 +148,47 @@ def test_chunks_change_no_phrase(make: Callable[..., MadeRecitation]) -> None:
     for a, b in zip(fine, coarse, strict=True):
         assert (a.start, a.end, a.phones, a.npvi, a.pause_s) == (b.start, b.end, b.phones, b.npvi, b.pause_s)
         np.testing.assert_allclose(a.contour_hz, b.contour_hz, rtol=1e-3)
+
+
+def test_a_long_gap_is_a_pause_and_a_long_silence_ends_a_phrase() -> None:
+    prosody, network = Prosody(), SwiftPitch()
+    prosody.push(np.tile(vowel(150, A, 1.0), 6))
+    for start in (0, 4_000, 8_000, 16_800, 20_800):
+        prosody.phone(start, start + 4_000, 1.0)
+    (first,) = prosody.hear(network.step([prosody.pitch])[0])
+    assert (first.start, first.end, first.phones, first.pause_s) == (0, 12_000, 3, 0.3)
+    prosody.rest(24_800 + 23_000)
+    assert prosody.hear(network.step([prosody.pitch])[0]) == []
+    prosody.rest(24_800 + 24_000)
+    (second,) = prosody.hear(network.step([prosody.pitch])[0])
+    assert (second.start, second.end, second.pause_s) == (16_800, 24_800, 1.5)
+    report = prosody.report()
+    assert (report.phrases, report.breaths, report.phones_per_s) == (2, 0, 4.0)
+    assert report.pitch is not None and report.pitch.median_hz == pytest.approx(150, rel=0.03)
+    assert report.npvi == 0
+
+
+def test_the_live_line_tells_phrases(make: Callable[..., MadeRecitation], engine: OnnxEngine, vad: SileroVad) -> None:
+    pcm = make("112", voice="man4", harakah_s=0.17).pcm
+    phrases: dict[int, list[Phrase]] = {}
+    for chunk in (320, 6_400):
+        session = Session(passage("112"), vad, prosody=True)
+        updates = recite_live(session, engine, pcm, chunk, SwiftPitch())
+        phrases[chunk] = [phrase for update in updates for phrase in update.phrases]
+        report = session.summary().prosody
+        assert report is not None and report.phrases == len(phrases[chunk]) and report.pitch is not None
+    assert 3 <= len(phrases[320]) <= 8
+    assert all(a.end <= b.start for a, b in pairwise(phrases[320]))
+    for a, b in zip(phrases[320], phrases[6_400], strict=True):
+        assert (a.start, a.end, a.phones) == (b.start, b.end, b.phones)
+    voiced = [phrase.pitch.median_hz for phrase in phrases[320] if phrase.pitch is not None]
+    assert len(voiced) == len(phrases[320])
+
+
+def test_offline_has_pitch_too(make: Callable[..., MadeRecitation], engine: OnnxEngine) -> None:
+    """Phones are closed long after their sound."""
+    pcm = make("1:1-7", voice="man4", harakah_s=0.17).pcm
+    live, offline = (score(engine, pcm, "1:1-7", offline=offline).prosody for offline in (False, True))
+    assert live is not None and offline is not None and live.pitch is not None and offline.pitch is not None
+    assert offline.pitch.median_hz == pytest.approx(live.pitch.median_hz, rel=0.03)
+    assert offline.phones_per_s == pytest.approx(live.phones_per_s, rel=0.05)

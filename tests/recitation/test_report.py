@@ -180,31 +180,6 @@ def test_a_file_that_is_no_recording_is_refused_in_one_line(bad_file: Path) -> N
     assert "\n" not in str(refused.value)
 
 
-def test_the_pitch_is_that_of_the_phones_alone() -> None:
-    """A hum of 120 Hz in which phones were found, and a whistle after them."""
-    clock = np.arange(32_000) / 16_000
-    hum = sum(np.sin(2 * np.pi * 120 * n * clock) / n for n in range(1, 9)) * 0.1
-    whistle = np.sin(2 * np.pi * 320 * clock) * 0.1
-    phones = tuple(phone("ا", 0.9, None, start) for start in range(0, 30_000, 1_600))
-    words = (WordReport("112:1:1", "قُلْ", 0, 32_000, 0.9, Status.ACCEPTED, phones),)
-    heard = report.pitch_range(np.concatenate([hum, whistle]).astype(np.float32), Summary(words, 64_000))
-    assert heard is not None
-    assert heard.median_hz == pytest.approx(120, rel=0.03)
-    assert heard.high_hz < 200
-
-
-def test_the_pitch_of_a_long_recording_with_a_long_pause() -> None:
-    clock = np.arange(16_000 * 60) / 16_000
-    hum = sum(np.sin(2 * np.pi * 200 * n * clock) / n for n in range(1, 9)) * 0.1
-    hum[16_000 * 15 : 16_000 * 40] = 0
-    starts = [*range(0, 16_000 * 15, 1_600), *range(16_000 * 40, 16_000 * 59, 1_600)]
-    phones = tuple(phone("ا", 0.9, None, start) for start in starts)
-    words = (WordReport("112:1:1", "قُلْ", 0, 16_000 * 59, 0.9, Status.ACCEPTED, phones),)
-    heard = report.pitch_range(hum.astype(np.float32), Summary(words, len(hum)))
-    assert heard is not None
-    assert (heard.low_hz, heard.high_hz) == (pytest.approx(200, rel=0.03), pytest.approx(200, rel=0.03))
-
-
 def test_a_silent_file_has_no_word(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "silence.wav"
     write_audio(path, np.zeros(48_000, np.float32))

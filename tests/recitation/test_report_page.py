@@ -13,7 +13,7 @@ import pytest
 from recitation.audio import SAMPLE_HZ, Pcm
 from recitation.events import HarakahReport, PhoneVerdict, Status, Summary, WordReport
 from recitation.pictures import HEIGHT, HOP, WIDTH, Moment, picture, pitch_of, png, spectrogram
-from recitation.prosody.phrase import PitchRange
+from recitation.prosody.phrase import PitchRange, ProsodyReport
 from recitation.prosody.pitch import SwiftPitch
 from recitation.report_page import report_page
 from recitation.sound_files import encode_opus
@@ -45,7 +45,8 @@ def summary() -> Summary:
         "112:1:1", Rule.MADD_LAZIM, (2, 2), 12000, 30000, Severity.ERROR, Slip.SHORT, 0.9, (6.0, 6.0), 3.25, 0.4
     )
     kept = RuleVerdict("112:1:1", Rule.MADD_TABII, (1, 1), 8000, 12000, Severity.FINE, None, 0.9, (2.0, 2.0), 2.1, 0.2)
-    return Summary(words, 32_000, (kept, madd), HarakahReport(0.21, 0.01))
+    prosody = ProsodyReport(PitchRange(180.0, 170.0, 190.0), 2, 1, 8.5, 31.0)
+    return Summary(words, 32_000, (kept, madd), HarakahReport(0.21, 0.01), prosody)
 
 
 def test_a_picture_is_dark_where_the_sound_is() -> None:
@@ -105,7 +106,7 @@ class Balanced(HTMLParser):
 
 
 def test_the_page_stands_alone(summary: Summary) -> None:
-    text = report_page("112, a.wav", hum(180.0), summary, PitchRange(180.0, 170.0, 190.0), b"font")
+    text = report_page("112, a.wav", hum(180.0), summary, b"font")
     parser = Balanced()
     parser.feed(text)
     assert parser.open == []
@@ -120,7 +121,7 @@ def test_the_page_stands_alone(summary: Summary) -> None:
 def test_a_slip_is_shown_with_its_figures_and_its_sound(summary: Summary) -> None:
     text = report_page("112", hum(180.0), summary)
     assert "6 counts expected, 3.2 ± 0.4 heard" in text
-    assert "one count 210 ± 10 ms" in text
+    assert "one count 210 ± 10 ms · pitch 180 Hz (170–190) · 8.5 sounds a second · phrases: 2, breaths: 1" in text
     assert Rule.MADD_LAZIM.label.ar in text
     sounds = re.findall(r'src="data:audio/ogg;base64,([^"]+)"', text)
     assert len(sounds) == 2
