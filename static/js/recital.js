@@ -62,6 +62,8 @@ export class Recital {
     this.seeking = verses === AUTO;
     /** @type {[message: Feedback, arrival: Arrival][]} */
     this.unplaced = [];
+    /** The ayah that the reciter said it is; each new session is told. */
+    this.choice = "";
     this.knownFrom = 0;
     this.heardTo = 0;
     this.placed = Promise.resolve();
@@ -154,6 +156,7 @@ export class Recital {
 
   /** The reciter says where they are.  @param {string} at surah:ayah */
   choose(at) {
+    this.choice = at;
     this.send({ type: "choose", verses: at });
   }
 
@@ -161,6 +164,7 @@ export class Recital {
     const left = beginSession(this.follow);
     if (left >= 0) this.listener.onrepaint([left]);
     this.knownFrom = this.heardTo = 0;
+    if (this.verses === AUTO && this.choice) this.choose(this.choice);
     this.#enter(this.seeking ? "finding" : "listening");
     this.source.begin();
   }
