@@ -61,11 +61,28 @@ def weighed(
     return verdict
 
 
-@pytest.mark.parametrize("letter", ["ص", "ق", "خ", "ر", "لل"])
-def test_the_vowel_after_a_letter_shows_its_weight(letter: str) -> None:
-    assert weighed(Rule.TAFKHIM, letter, HEAVY).severity is Severity.FINE
-    light = weighed(Rule.TAFKHIM, letter, LIGHT)
-    assert light.slip is Slip.LIGHT and light.confidence > 0.9
+@pytest.mark.parametrize(
+    ("letter", "severity"),
+    [
+        ("ص", Severity.ADVICE),
+        ("ق", Severity.ADVICE),
+        ("خ", Severity.ADVICE),
+        ("ر", Severity.ERROR),
+        ("لل", Severity.ERROR),
+    ],
+)
+def test_the_vowel_after_a_letter_shows_its_weight(letter: str, severity: Severity) -> None:
+    assert weighed(Rule.TAFKHIM, letter, HEAVY, p=0.5).severity is Severity.FINE
+    light = weighed(Rule.TAFKHIM, letter, LIGHT, p=0.5)
+    assert (light.slip, light.severity) == (Slip.LIGHT, severity) and light.confidence > 0.9
+
+
+def test_another_letter_in_its_place_is_not_weighed() -> None:
+    assert weighed(Rule.TAFKHIM, "ر", HEAVY, p=0.05, heard="ل").severity is Severity.UNCLEAR
+
+
+def test_a_letter_the_ear_is_certain_of_is_what_it_is() -> None:
+    assert weighed(Rule.TAFKHIM, "ص", LIGHT, p=0.95).severity is Severity.FINE
 
 
 def test_a_light_lam_said_heavy() -> None:

@@ -24,7 +24,11 @@ from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
 FATHAH, ALIF = "َ", "اا"
 LIGHT_TWINS = {"ص": "س", "ط": "ت", "ض": "د", "ظ": "ذ", "ق": "ك"}
 CONFIDENT = 0.9
-"""Probability of a letter from which the ear is believed where no vowel shows the weight."""
+"""Probability of a letter of istiʿlāʾ from which the ear alone is believed: of 31 light letters of an unseen reciter
+that were expected to be heavy none came so far, and 24 were named by their own name."""
+SURELY_LIGHT = -0.06
+"""Offset of F2 above which a ra or the lam of Allah is an error and no mere advice: 1.4 % of 208 right ones of four
+training reciters lie above it and 1.1 % of 94 of an unseen one, of their light letters two thirds."""
 _KEPT = 24
 """Letters whose vowel is remembered: a rule that waits for its word's form is found some phones later."""
 _NO_REFERENCE = ISTILA + "رو"
@@ -76,37 +80,23 @@ class WeightValidator:
             self._voice.note(FATHAH, formants)
 
     def _judge(self, place: Found) -> RuleVerdict:
+        """By the ear where it is certain, else by the vowel, else not at all."""
+        heavy, phone = place.instance.rule is Rule.TAFKHIM, place.phones[-1].phone
         if not is_sure(place):
             return unclear(place)
-        offset = next((offset for letter, offset in self._offsets if letter is place.phones[-1]), None)
-        return (
-            self._judge_light(place, offset) if place.instance.rule is Rule.TARQIQ else self._judge_heavy(place, offset)
-        )
-
-    def _judge_heavy(self, place: Found, offset: Offset | None) -> RuleVerdict:
-        phone = place.phones[-1].phone
-        twin = LIGHT_TWINS.get(phone.unit[0])
-        if phone.p < DOUBTFUL and phone.heard and phone.heard[0] == twin:
+        if heavy and phone.p < DOUBTFUL and phone.heard and phone.heard[0] == LIGHT_TWINS.get(phone.unit[0]):
             return answer(place, Severity.ERROR, Slip.LIGHT, 1 - phone.p, phone.heard)
-        nats = None if offset is None else lightness(offset)
-        if nats is not None and offset is not None:
-            if too_light(offset, phone.unit[0]):
-                return answer(place, Severity.ADVICE, Slip.LIGHT, probability(nats))
-            return answer(place, Severity.FINE, None, probability(-nats))
-        return _by_the_ear(place)
-
-    def _judge_light(self, place: Found, offset: Offset | None) -> RuleVerdict:
-        nats = None if offset is None else lightness(offset)
-        if nats is None or offset is None:
-            return _by_the_ear(place)
-        if too_heavy(offset):
-            return answer(place, Severity.ADVICE, Slip.HEAVY, probability(-nats))
-        return answer(place, Severity.FINE, None, probability(nats))
-
-
-def _by_the_ear(place: Found) -> RuleVerdict:
-    """A letter of istiʿlāʾ that is surely itself is heavy; ra and lam are the same to the ear, heavy or light."""
-    phone = place.phones[-1].phone
-    if phone.unit[0] in ISTILA and phone.p >= CONFIDENT:
-        return answer(place, Severity.FINE, None, phone.p)
-    return unclear(place)
+        if phone.unit[0] in ISTILA and phone.p >= CONFIDENT:
+            return answer(place, Severity.FINE, None, phone.p)
+        offset = next((offset for letter, offset in self._offsets if letter is place.phones[-1]), None)
+        light = None if offset is None else lightness(offset)
+        if offset is None or light is None:
+            return unclear(place)
+        if heavy and too_light(offset, phone.unit[0]):
+            surely = phone.unit[0] not in ISTILA and offset[1] > SURELY_LIGHT
+            return answer(place, Severity.ERROR if surely else Severity.ADVICE, Slip.LIGHT, probability(light))
+        if not heavy and too_heavy(offset):
+            return answer(place, Severity.ADVICE, Slip.HEAVY, probability(-light))
+        if phone.p < DOUBTFUL:
+            return unclear(place)
+        return answer(place, Severity.FINE, None, probability(-light if heavy else light))
