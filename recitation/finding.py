@@ -29,6 +29,7 @@ from recitation.locator import FRAMES_PER_S, RESCORED, Candidate, Locator, ayat_
 from recitation.mushaf import AYAT_PER_SURAH, Reference, parse_reference
 from recitation.phones import BLANK
 from recitation.pipeline import Session
+from recitation.prosody.phrase import Phrase
 from recitation.prosody.pitch import Contour, PitchSession
 from recitation.tajweed.moshaf import Moshaf
 
@@ -284,6 +285,11 @@ class Finding:
         """Take the pitch of what was recited."""
         if self._follower is not None:
             self._follower.session.hear_pitch(contours)
+
+    def phrases_told(self) -> tuple[Phrase, ...]:
+        """Phrases that no update has had yet: at the end, those whose pitch was heard after the last one."""
+        follower = self._follower
+        return () if follower is None else tuple(later(p, follower.zero) for p in follower.session.phrases_told())
 
     def push(self, pcm: Floats, concealed: bool = False) -> None:
         """Add audio; ``concealed`` marks sound invented for lost packets."""

@@ -23,6 +23,7 @@ from recitation.listening import hear_voices
 from recitation.locator import default_locator
 from recitation.mushaf import parse_reference
 from recitation.pipeline import Session, passage
+from recitation.prosody.pitch import SwiftPitch
 from recitation.tajweed.moshaf import Moshaf
 from recitation.vad import SileroVad
 from server.api import Api, Passages
@@ -31,6 +32,7 @@ from server.config import Config
 from server.finder import Finder
 from server.live import Encoder, Hear, Line, Live
 from server.metrics import CONTENT_TYPE, Metrics
+from server.pitch import HearSpans, PitchLoop
 from server.problems import problem, report
 from server.session import MakeLine
 from server.whip import Whip
@@ -85,6 +87,7 @@ class Ear:
     hear: Hear
     """The voice network."""
     make_line: MakeLine
+    pitch: HearSpans
 
 
 def load_ear(config: Config) -> Ear:
@@ -107,7 +110,7 @@ def ear_of(engine: Engine, capacity: int) -> Ear:
     def make_session(address: str) -> Session:
         with lock:  # The cache of passages is not safe in threads.
             place = passage(address)
-        return Session(place, vad, intake=intake, moshaf=Moshaf())
+        return Session(place, vad, intake=intake, moshaf=Moshaf(), prosody=True)
 
     def make_line(verses: str) -> tuple[str, Line]:
         if verses == AUTO:
@@ -115,7 +118,7 @@ def ear_of(engine: Engine, capacity: int) -> Ear:
         address = str(parse_reference(verses))
         return address, make_session(address)
 
-    return Ear(engine.name, intake, Batcher(engine, capacity), partial(hear_voices, vad), make_line)
+    return Ear(engine.name, intake, Batcher(engine, capacity), partial(hear_voices, vad), make_line, SwiftPitch().hear)
 
 
 class Server:
@@ -143,7 +146,10 @@ class Server:
             retry_after_s=config.retry_after_s,
         )
         self._finder = Finder(lexicon, self.metrics)
-        self.whip = Whip(config, self._tokens, self.live, self._finder, self.metrics, ear.make_line, ear.name)
+        self._pitch = PitchLoop(ear.pitch, self.live.lines, self.metrics)
+        self.whip = Whip(
+            config, self._tokens, self.live, self._finder, self._pitch, self.metrics, ear.make_line, ear.name
+        )
         self._api = Api(Passages(lexicon), config.static)
 
     def application(self) -> web.Application:
@@ -170,7 +176,7 @@ class Server:
         gc.collect()
         gc.freeze()
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(self.live.run()), tasks.create_task(self.whip.run())]
+            loops = [tasks.create_task(loop.run()) for loop in (self._pitch, self.live, self.whip)]
             self.ready = True
             yield
             self.ready = False

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from recitation.audio import SAMPLE_HZ
 from recitation.events import Summary, Update
 from recitation.listening import HopVoice
+from recitation.prosody.phrase import Phrase
+from recitation.prosody.pitch import Contour, PitchSession
 from recitation.tajweed.moshaf import Moshaf
 from server.metrics import Metrics
 
@@ -65,6 +67,16 @@ class Line(Protocol):
 
     def finish(self, engine_step: Callable[[Floats], Floats]) -> Update:
         """Close every phone; `engine_step` runs the encoder on one hop."""
+
+    @property
+    def pitch(self) -> PitchSession | None:
+        """Spans whose pitch is to be heard; None when it has no use for pitch."""
+
+    def hear_pitch(self, contours: Sequence[Contour]) -> None:
+        """Take the pitch of spans; the next update has the phrases that are complete with it."""
+
+    def phrases_told(self) -> tuple[Phrase, ...]:
+        """Phrases that no update has had."""
 
     def read_by(self, moshaf: Moshaf) -> None:
         """Judge rules of tajweed by other settings of the reading, from the next word on."""
@@ -257,6 +269,10 @@ class Live:
         packets = self.hop_samples // PACKET_SAMPLES
         beat = -int(arrival / PACKET_S) % packets
         return (-round(samples / PACKET_SAMPLES) - beat) % packets * PACKET_SAMPLES
+
+    def lines(self) -> list[Line]:
+        """The lines of all sessions."""
+        return [seat.line for seat in self._seats]
 
     def leave(self, seat: Seat) -> None:
         """Give the place back, now or when the step that it is part of is over."""

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from recitation.events import Following, Status, Summary
+from recitation.prosody.phrase import Phrase, PitchRange, ProsodyReport
 from recitation.tajweed.rules import Rule
 from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
 
@@ -174,6 +175,36 @@ class Audio(msgspec.Struct, frozen=True, tag="audio"):
     v: Literal[1] = VERSION
 
 
+class Contour(msgspec.Struct, frozen=True):
+    """Pitch every 16 ms from the sample `start` on, hertz; 0 where there is no voice."""
+
+    start: Sample
+    hz: tuple[int, ...]
+
+
+class PhraseMessage(msgspec.Struct, frozen=True, tag="phrase"):
+    """What was recited from one pause to the next, once its pitch is heard."""
+
+    start: Sample
+    end: Sample
+    pitch: Annotated[PitchRange | None, Meta(description="median and 5th and 95th percentile; null: no voice")]
+    contour: Contour
+    level: Annotated[float, Meta(description="mean, dBFS")]
+    phones_per_s: float | None
+    npvi: Annotated[float | None, Meta(description="unevenness of its vowels, each divided by its counts; 0 is even")]
+    pause_s: Annotated[float | None, Meta(description="the pause after it; null at the end")]
+    breath_s: Annotated[float, Meta(description="inhalation in that pause, 0 for none")]
+    v: Literal[1] = VERSION
+
+
+def phrase_message(phrase: Phrase) -> PhraseMessage:
+    """A phrase as it goes over the wire."""
+    return PhraseMessage(
+        phrase.start, phrase.end, phrase.pitch, Contour(phrase.contour_start, tuple(map(round, phrase.contour_hz))),
+        phrase.level_db, phrase.phones_per_s, phrase.npvi, phrase.pause_s, phrase.breath_s,
+    )  # fmt: skip
+
+
 class SummaryPhone(msgspec.Struct, frozen=True):
     """A confirmed phone of a summary."""
 
@@ -208,6 +239,7 @@ class SummaryMessage(msgspec.Struct, frozen=True, tag="summary"):
     seconds: float
     rules: Annotated[tuple[RuleRow, ...], Meta(description="each rule as it was recited last")] = ()
     harakah_ms: float | None = None
+    prosody: ProsodyReport | None = None
     v: Literal[1] = VERSION
 
 
@@ -261,7 +293,7 @@ class Frames(msgspec.Struct, frozen=True, tag="frames"):
     p95_ms: Annotated[float, Meta(ge=0, le=60_000)]
 
 
-ServerMessage = Feedback | Welcome | Candidates | Found | Pong | Audio | SummaryMessage | Error
+ServerMessage = Feedback | Welcome | Candidates | Found | Pong | Audio | PhraseMessage | SummaryMessage | Error
 ClientMessage = Ping | Passage | Reading | Choose | Stop | Frames
 
 _encoder = msgspec.json.Encoder()
@@ -318,6 +350,7 @@ def summary_message(verses: str, summary: Summary) -> SummaryMessage:
         seconds=round(summary.samples / 16_000, 3),
         rules=tuple(rule_row(number, verdict) for number, verdict in enumerate(summary.rules)),
         harakah_ms=None if summary.tempo is None else round(1000 * summary.tempo.harakah, 1),
+        prosody=summary.prosody,
     )
 
 

@@ -79,10 +79,11 @@ class CacheUse(Protocol):
 
 Metric = Counter | Histogram
 
-STAGES = ("tap", "wait", "voice", "encode", "judge", "find", "send", "server")
+STAGES = ("tap", "wait", "voice", "encode", "judge", "find", "pitch", "send", "server")
 """tap: last packet of a hop in to samples out. wait: hop complete to step. voice: voice network for all in the step.
 encode: encoder for all in the step. judge: tracker and scores. find: a question where the student is, in its own
-thread. send: messages made and handed to the channel. server: newest packet in to feedback out."""
+thread. pitch: pitch of all sessions in a call, in its own thread. send: messages made and handed to the channel.
+server: newest packet in to feedback out."""
 
 _STAGE_BOUNDS = {
     "tap": (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08),
@@ -91,6 +92,7 @@ _STAGE_BOUNDS = {
     "encode": (0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.02, 0.03, 0.05, 0.08, 0.16),
     "judge": (0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05),
     "find": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
+    "pitch": (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5),
     "send": (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02),
     "server": (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.2, 0.5, 2.0),
 }

@@ -16,6 +16,7 @@ from recitation.audio import Pcm
 from recitation.events import Update
 from recitation.finding import Finding, Found, News
 from recitation.mushaf import AddressError
+from recitation.prosody.phrase import Phrase
 from recitation.tajweed.moshaf import Moshaf, MoshafError
 from server.channels import FeedbackTail
 from server.config import Config
@@ -37,10 +38,12 @@ from server.messages import (
     Stop,
     Welcome,
     decode_client,
+    phrase_message,
     summary_message,
 )
 from server.metrics import Metrics
 from server.peer import Peer
+from server.pitch import PitchLoop
 from server.rtp_tap import Counts
 from server.sdp import Fragment, Offer
 
@@ -83,6 +86,7 @@ class Session:
         *,
         live: Live,
         finder: Finder,
+        pitch: PitchLoop,
         config: Config,
         metrics: Metrics,
         make_line: MakeLine,
@@ -98,7 +102,7 @@ class Session:
         self._moshaf = Moshaf()
         self._clock = time.monotonic
         self._began = self._clock()
-        self._live, self._finder = live, finder
+        self._live, self._finder, self._pitch = live, finder, pitch
         self._heard_unplaced = asyncio.Event()
         """There is news for a line that seeks its place: a hop, or what the student says."""
         self._tail = FeedbackTail()
@@ -260,6 +264,8 @@ class Session:
             now = self._clock()
             rtp, received = self._seat.origin(last.sample)
             self._heard(last, rtp, received, now)
+        await self._pitch.hear([self._seat.line])
+        self._tell_phrases(self._seat.line.phrases_told())
         self._send(summary_message(self._verses, self._seat.line.summary()))
 
     def _audio(self, pcm: Pcm, start: int, concealed: bool, rtp: int, arrival: float) -> None:
@@ -289,6 +295,7 @@ class Session:
             return
         if seeking(self._seat) is not None:
             self._heard_unplaced.set()
+        self._tell_phrases(update.phrases)
         self._tail.update(update.phones, update.words, update.rules)
         if not channels.feedback_ready:
             self._metrics.feedback_skipped.add()
@@ -301,6 +308,10 @@ class Session:
         done = self._clock()
         self._metrics.stages["send"].observe(done - now)
         self._metrics.stages["server"].observe(done - received)
+
+    def _tell_phrases(self, phrases: Iterable[Phrase]) -> None:
+        for phrase in phrases:
+            self._send(phrase_message(phrase))
 
     def _message(self, data: str | bytes) -> None:
         try:

@@ -22,6 +22,7 @@ from server.limits import AddressLimit
 from server.live import Busy, Live
 from server.metrics import Metrics
 from server.peer import IceRestart
+from server.pitch import PitchLoop
 from server.problems import problem
 from server.sdp import BadSdp, Unacceptable, read_fragment, read_offer
 from server.session import MakeLine, Over, Session
@@ -45,12 +46,13 @@ class Whip:
         tokens: Tokens,
         live: Live,
         finder: Finder,
+        pitch: PitchLoop,
         metrics: Metrics,
         make_line: MakeLine,
         engine: str,
     ) -> None:
         self._config, self._tokens, self._metrics = config, tokens, metrics
-        self._live, self._finder = live, finder
+        self._live, self._finder, self._pitch = live, finder, pitch
         self._make_line = make_line
         self._engine = engine
         self._limit = AddressLimit(config.posts_per_minute, config.posts_per_minute, time.monotonic)
@@ -163,6 +165,7 @@ class Whip:
                 token,
                 live=self._live,
                 finder=self._finder,
+                pitch=self._pitch,
                 config=self._config,
                 metrics=self._metrics,
                 make_line=self._make_line,

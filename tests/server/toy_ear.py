@@ -14,6 +14,8 @@ from recitation.events import Cursor, Following, PhoneVerdict, Status, Summary, 
 from recitation.lexicon import default_lexicon, recited
 from recitation.listening import HopVoice
 from recitation.mushaf import parse_reference
+from recitation.prosody.phrase import Phrase
+from recitation.prosody.pitch import Contour
 from recitation.tajweed.moshaf import Moshaf
 from recitation.vad import VadSession
 from server.app import Ear, Server
@@ -90,6 +92,14 @@ class ToyLine:
             last = self.hop_done(engine_step(self.take_hop()))
         return last if self.hops_ready else self._update(False)
 
+    pitch = None
+
+    def hear_pitch(self, contours: Sequence[Contour]) -> None:
+        raise AssertionError("nothing was asked for")
+
+    def phrases_told(self) -> tuple[Phrase, ...]:
+        return ()
+
     def read_by(self, moshaf: Moshaf) -> None:
         self.read.append((self.number, moshaf))
 
@@ -147,7 +157,7 @@ def toy_ear(capacity: int) -> Ear:
     def make_line(verses: str) -> tuple[str, Line]:
         return str(parse_reference(verses)), ToyLine(verses)
 
-    return Ear("toy", Intake(), ToyEncoder(capacity), toy_hear, make_line)
+    return Ear("toy", Intake(), ToyEncoder(capacity), toy_hear, make_line, lambda spans: [])
 
 
 @dataclass(frozen=True)
