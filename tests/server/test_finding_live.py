@@ -53,7 +53,7 @@ async def test_the_place_is_found_and_every_word_judged_from_the_first_on(
     start: Start, http: aiohttp.ClientSession, make: Callable[..., MadeRecitation]
 ) -> None:
     running = await start()
-    recording = encode_recording(make("112:1-3", voice="man4", harakah_s=0.14).pcm, 0.6)
+    recording = encode_recording(make("112:1-2", voice="man4", harakah_s=0.14).pcm, 0.6)
     heard = await Reciter(http, running.url, "", recording).recite()
     control = [message for _, message in heard.control]
     assert heard.welcome is not None and heard.welcome.verses == "auto"
@@ -67,9 +67,9 @@ async def test_the_place_is_found_and_every_word_judged_from_the_first_on(
     assert sorted(rows) == list(range(1, len(rows) + 1))
     assert rows[1].at == "112:1:1" and rows[1].start < 16_000
     assert heard.summary is not None and heard.summary.verses == "112"
-    assert [word.at for word in heard.summary.words][-1] == "112:3:4", "no further than the last ayah that was reached"
+    assert [word.at for word in heard.summary.words][-1] == "112:2:2", "no further than the last ayah that was reached"
     accepted = [word for word in heard.summary.words if word.status is Status.ACCEPTED]
-    assert len(accepted) >= 6
+    assert len(accepted) >= 4
     assert running.server.metrics.stages["find"].count >= 1
 
 
