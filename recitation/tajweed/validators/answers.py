@@ -2,12 +2,11 @@
 
 import math
 
-from recitation.gop import EXPECTED_PRIOR
 from recitation.tajweed.places import Found
 from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
 
 CERTAIN = 1e-4
-"""Probabilities come rounded to this."""
+"""The judge rounds probabilities to this."""
 
 
 def answer(
@@ -34,13 +33,10 @@ def is_sure(found: Found) -> bool:
     return all(heard.sure for heard in found.phones)
 
 
-def ear_ratio(p: float) -> float:
-    """Log-likelihood of a phone over all its rivals, from the judge's probability of it (``PhoneVerdict.p``).
-
-    What the judge granted the voice besides its usual favour (``recitation.clarity``) is still in it.
-    """
+def log_odds_of(p: float) -> float:
+    """Log-odds, nats, of a probability that comes rounded (``PhoneVerdict.p``)."""
     p = min(max(p, CERTAIN), 1 - CERTAIN)
-    return math.log(p / (1 - p)) - EXPECTED_PRIOR
+    return math.log(p / (1 - p))
 
 
 def probability(nats: float) -> float:
