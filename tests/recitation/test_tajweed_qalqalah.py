@@ -23,8 +23,10 @@ BEGIN = 16_000
 
 
 def closure(echo_s: float) -> tuple[Pcm, int]:
-    """A vowel that ends at ``BEGIN``, a closure of 80 ms, a burst with an echo, and the next vowel: the sound, and where
-    the ear emits that vowel."""
+    """A vowel that ends at ``BEGIN``, a closure of 80 ms, a burst with an echo and a vowel after it.
+
+    The sound, and the sample at which the ear emits that last vowel.
+    """
     hiss = 0.002 * np.random.default_rng(0).standard_normal(1_280).astype(np.float32)
     echo = 0.5 * vowel(120, SCHWA, echo_s) if echo_s else np.zeros(0, np.float32)
     closing = 0.003 * np.random.default_rng(1).standard_normal(800 if echo_s else 0).astype(np.float32)
