@@ -4,7 +4,7 @@
 between two hops::
 
     if finding.question is not None:
-        finding.take(finding.question.answer())     # ``answer`` in any thread
+        finding.take(finding.question.answer())     # ``answer`` in any thread; see also ``behind``
     for told in finding.news(): ...                 # Candidates while unsure, Found once
 
 While nothing is certain, the sound and the encoder's answers are kept.  When it is, an ordinary session on the rest of
@@ -14,7 +14,7 @@ guessed: a reciter whose words fit several is listened to until they fit one.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import msgspec
@@ -49,6 +49,8 @@ REST_FRAMES = (150, 350)
 """How long ago that rest may be."""
 KEPT_S = 25.0
 """Seconds of sound kept while nothing is certain; overflow drops the oldest."""
+MOST_HOPS_BEHIND = 6
+"""Hops that are heard again at once when a place is taken: some 10 ms."""
 SHOWN, SHOWN_P = 5, 0.02
 """Candidates told at most, and the least probability of one."""
 
@@ -224,6 +226,21 @@ class Question:
         return Answer(places, frames, found, follower, tuple(follower.hear(self.sounds, self.answers)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CatchUp:
+    """What is said of what was heard while a question was answered?"""
+
+    answered: Answer
+    follower: _Follower
+    sounds: tuple[_Sound, ...]
+    answers: tuple[Floats, ...]
+
+    def answer(self) -> Answer:
+        """10 ms of one core for each second; in any thread, once."""
+        updates = self.follower.hear(self.sounds, self.answers)
+        return replace(self.answered, updates=(*self.answered.updates, *updates))
+
+
 def rest_of_surah(ayah: str) -> str:
     """The address of an ayah, ``surah:ayah``, and of all that follows in its surah.  Raises AddressError."""
     place = parse_reference(ayah)
@@ -362,6 +379,16 @@ class Finding:
         place = parse_reference(ayah)
         if self._follower is None:
             self._chosen = f"{place.surah}:{place.first}"
+
+    def behind(self, answer: Answer) -> CatchUp | None:
+        """What is to be answered before ``answer`` is taken, where so much was heard meanwhile that to hear it again
+        takes longer than there is time between two hops."""
+        follower, kept = answer.follower, self._kept
+        if self._follower is not None or follower is None or follower.hops < kept.first_hop:
+            return None
+        if kept.hops - follower.hops <= MOST_HOPS_BEHIND:
+            return None
+        return CatchUp(answer, follower, tuple(kept.sounds(follower.samples)), tuple(kept.answers(follower.hops)))
 
     def take(self, answer: Answer) -> None:
         """The answer to a question; what came of it is among the ``news``."""

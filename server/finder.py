@@ -1,15 +1,15 @@
 """Where a student is who has not said it: one thread answers what the lines of all sessions ask.
 
 A question takes 20 to 300 ms (`recitation.finding`), too long for the event loop and for an encoder step. Sessions take
-turns, and a line is asked for its question when its turn has come: so a long queue makes places late, never stale, and
-what a line has to catch up with on the event loop stays below half a second of sound.
+turns, and a line is asked for its question when its turn has come: so a long queue makes places late, never stale. What
+is recited meanwhile is caught up with in that thread too, until half a second of it is left for the event loop.
 """
 
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from recitation.finding import AUTO, Answer, Candidates, Finding, Found, News, Question
+from recitation.finding import AUTO, Answer, Candidates, CatchUp, Finding, Found, News, Question
 from recitation.lexicon import Lexicon
 from recitation.mushaf import parse_reference
 from server import messages
@@ -35,11 +35,14 @@ class Finder:
             line = seeking(seat)
             if line is None or (question := line.last_question if last else line.question) is None:
                 return []
-            answer = await asyncio.get_running_loop().run_in_executor(self._worker, self._answer, question)
-        if seeking(seat) is not line:  # It left, began anew or was finished, which places it, meanwhile.
-            return []
-        line.take(answer)
-        return line.news()
+            ask: Question | CatchUp | None = question
+            while ask is not None:
+                answer = await asyncio.get_running_loop().run_in_executor(self._worker, self._answer, ask)
+                if seeking(seat) is not line:  # It left, began anew or was finished, which places it, meanwhile.
+                    return []
+                ask = line.behind(answer)
+            line.take(answer)
+            return line.news()
 
     def message(self, news: News) -> messages.Candidates | messages.Found:
         """News as they go over the wire."""
@@ -61,7 +64,7 @@ class Finder:
         """Answer no more questions."""
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, question: Question) -> Answer:
+    def _answer(self, question: Question | CatchUp) -> Answer:
         begun = time.monotonic()
         answer = question.answer()
         self._metrics.stages["find"].observe(time.monotonic() - begun)

@@ -8,7 +8,7 @@ import pytest
 from recitation.acoustics.engine import OnnxEngine
 from recitation.audio import Pcm
 from recitation.events import Following, Status, Update
-from recitation.finding import AUTO, Candidates, Finding, Found, News, rest_of_surah
+from recitation.finding import AUTO, MOST_HOPS_BEHIND, Answer, Candidates, Finding, Found, News, rest_of_surah
 from recitation.listening import hear_voices
 from recitation.locator import default_locator
 from recitation.made_voice import MadeRecitation
@@ -71,6 +71,37 @@ def test_what_is_said_late_is_what_a_session_says(
     for _ in follow(session, engine, ikhlas.pcm, 1280):
         pass
     assert finding.summary() == session.summary()
+
+
+@pytest.mark.parametrize("hops", [0, 6, 40])
+def test_what_was_said_while_a_question_was_answered_is_caught_up_with(
+    ikhlas: MadeRecitation, engine: OnnxEngine, vad: SileroVad, hops: int
+) -> None:
+    """However long an answer takes, the words are those of a session that knew the place from the start."""
+    finding, step = Finding(lambda verses: Session(passage(verses), vad), default_locator()), HopStep(engine)
+    updates: list[Update] = []
+    late: Answer | None = None
+    wait = hops
+    for begin in range(0, len(ikhlas.pcm), 1280):
+        finding.push(ikhlas.pcm[begin : begin + 1280])
+        while finding.hops_ready:
+            updates.append(finding.hop_done(step(finding.take_hop())))
+        if late is None and finding.question is not None:
+            answer = finding.question.answer()
+            if answer.found is None:
+                finding.take(answer)
+            else:
+                late = answer
+        if late is not None and finding.verses == AUTO:
+            wait -= 1
+            if wait < 0:
+                rest = finding.behind(late)
+                assert (rest is not None) == (hops > MOST_HOPS_BEHIND)
+                finding.take(late if rest is None else rest.answer())
+    updates.append(finding.finish(step))
+    session = Session(passage("112:1-4"), vad)
+    wanted = [word for update in follow(session, engine, ikhlas.pcm, 1280) for word in update.words]
+    assert [word for update in updates for word in update.words] == wanted
 
 
 def test_a_choice_is_followed_at_once(recite: Recite, ikhlas: MadeRecitation) -> None:
