@@ -32,8 +32,10 @@ from server.config import Config
 from server.finder import Finder
 from server.live import Encoder, Hear, Line, Live
 from server.metrics import CONTENT_TYPE, Metrics
+from server.monitor import Monitor
 from server.pitch import HearSpans, PitchLoop
 from server.problems import problem, report
+from server.register import Register
 from server.session import MakeLine
 from server.whip import Whip
 
@@ -132,7 +134,12 @@ class Server:
         self.ready = False
         self._ear = ear
         self._tokens = Tokens(
-            config.tokens, required=config.needs_token, life_s=config.token_life_s, clock=time.monotonic
+            config.tokens,
+            required=config.needs_token,
+            life_s=config.token_life_s,
+            clock=time.monotonic,
+            secret=config.secret,
+            watched=config.watched_when_open,
         )
         self.live = Live(
             ear.encoder,
@@ -147,18 +154,29 @@ class Server:
         )
         self._finder = Finder(lexicon, self.metrics)
         self._pitch = PitchLoop(ear.pitch, self.live.lines, self.metrics)
+        self.register = Register()
         self.whip = Whip(
-            config, self._tokens, self.live, self._finder, self._pitch, self.metrics, ear.make_line, ear.name
+            config,
+            self._tokens,
+            self.live,
+            self._finder,
+            self._pitch,
+            self.metrics,
+            ear.make_line,
+            ear.name,
+            self.register,
         )
+        self._monitor = Monitor(config, self._tokens, self.register, self.metrics)
         self._api = Api(Passages(lexicon), config.static)
 
     def application(self) -> web.Application:
         """The web application; its start starts the encoder loop and the sessions, its end ends them."""
         app = web.Application(middlewares=[report], client_max_size=self.config.offer_bytes)
-        app.add_routes([*self.whip.routes(), *self._api.routes()])
+        app.add_routes([*self.whip.routes(), *self._monitor.routes(), *self._api.routes()])
         app.add_routes(
             [
                 web.get("/", self._page),
+                web.get("/teacher", self._teacher_page),
                 web.get("/static/{path:.+}", self._static),
                 web.get("/healthz", self._health),
                 web.get("/readyz", self._readiness),
@@ -167,6 +185,7 @@ class Server:
             ]
         )
         app.on_response_prepare.append(self._add_headers)
+        app.on_shutdown.append(self._monitor.close)
         app.cleanup_ctx.append(self._running)
         return app
 
@@ -196,6 +215,12 @@ class Server:
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         return _file(self.config.static / "index.html")
+
+    async def _teacher_page(self, request: web.Request) -> web.StreamResponse:
+        page = self.config.static / "teacher.html"
+        if not page.is_file():
+            raise problem(web.HTTPNotFound, "this server's page has none for teachers")
+        return _file(page)
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
         root = self.config.static.resolve()

@@ -1,7 +1,10 @@
-"""Who may open a session: bearer tokens (RFC 6750), long-lived ones and session tokens good for one session.
+"""Who may ask for what: bearer tokens (RFC 6750) of three kinds.
 
-A page that is handed a long-lived token hands it to everyone who reads it. So the holder of one asks for session
-tokens (`POST /api/tokens`) and gives each student one; it opens one session, within its life, and then belongs to it.
+* Long-lived tokens, which the server is started with. Their holder is an operator.
+* Session tokens, good for one session. A page that is handed a long-lived token hands it to everyone who reads it, so
+  the holder of one asks for session tokens (`POST /api/tokens`) and gives each student one; it opens one session,
+  within its life, and then belongs to it.
+* Tokens with a role, signed with the server's secret (`server.roles`).
 """
 
 import hmac
@@ -9,10 +12,15 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from server.roles import RECITES, BadToken, Holder, Role, read
+
 PREFIX = "once."
 
 MOST_TOKENS = 10_000
 """Session tokens remembered at once; more are refused, so that nobody fills the memory."""
+
+OPEN_CLASS = "open"
+"""The one class of a server that asks for no token on a machine of its own."""
 
 
 class Refused(Exception):
@@ -23,6 +31,10 @@ class Refused(Exception):
         self.challenge = 'Bearer realm="talaqqi"'
         if not missing:
             self.challenge += f', error="invalid_token", error_description="{text}"'
+
+
+class Forbidden(Exception):
+    """The token is good, and not for this (RFC 6750 3.1, insufficient_scope)."""
 
 
 class TooManyTokens(Exception):
@@ -39,19 +51,32 @@ class _SessionToken:
 class Grant:
     """Leave to open one session. `release` it when the session was not opened after all."""
 
-    token: str | None
+    holder: Holder
     release: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 class Tokens:
     """The tokens of a server. With none configured and not `required`, every request is granted."""
 
-    def __init__(self, tokens: Iterable[str], *, required: bool, life_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        tokens: Iterable[str],
+        *,
+        required: bool,
+        life_s: float,
+        clock: Callable[[], float],
+        secret: str | None = None,
+        watched: bool = False,
+    ) -> None:
+        """`secret`: tokens with a role are signed with it. `watched`: where no token is asked for, those who recite are
+        of the class OPEN_CLASS; otherwise nobody can watch them."""
         self.required = required
         self._tokens = tuple(token.encode() for token in tokens)
+        self._secret = secret
         self._life_s = life_s
         self._clock = clock
         self._issued: dict[str, _SessionToken] = {}
+        self._everybody = Holder("", Role.OPERATOR, frozenset({OPEN_CLASS} if watched else ()))
 
     def issue(self) -> str:
         """A new session token. Raises TooManyTokens."""
@@ -62,12 +87,30 @@ class Tokens:
         self._issued[token] = _SessionToken(self._clock() + self._life_s)
         return token
 
-    def grant(self, authorization: str | None) -> Grant:
-        """Leave to open a session, by the Authorization header. A session token is used up. Raises Refused."""
+    def holder(self, authorization: str | None) -> Holder:
+        """Who asks, by the Authorization header; a session token may have been used or be too old to be. Raises
+        Refused."""
         token = self._bearer(authorization)
-        if token is None or self._is_long_lived(token):
-            return Grant(token)
-        issued = self._session_token(token)
+        if token is None:
+            return self._everybody
+        if self._is_long_lived(token):
+            return Holder("", Role.OPERATOR)
+        if token.startswith(PREFIX) or self._secret is None:
+            self._session_token(token)
+            return Holder(token, Role.STUDENT)
+        try:
+            return read(token, self._secret)
+        except BadToken as error:
+            raise Refused(str(error)) from error
+
+    def grant(self, authorization: str | None) -> Grant:
+        """Leave to open a session. A session token is used up. Raises Refused, Forbidden."""
+        holder = self.holder(authorization)
+        if holder.role not in RECITES:
+            raise Forbidden(f"the token of a {holder.role} opens no session")
+        if not holder.sub.startswith(PREFIX):
+            return Grant(holder)
+        issued = self._session_token(holder.sub)
         if issued.used:
             raise Refused("this session token has already been used; ask for a new one")
         if issued.expires < self._clock():
@@ -77,25 +120,25 @@ class Tokens:
         def release() -> None:
             issued.used = False
 
-        return Grant(token, release)
+        return Grant(holder, release)
 
     def check(self, authorization: str | None) -> None:
-        """Check that a session could be opened with the request's token, which is not used up. Raises Refused."""
+        """Check that a session could be opened with the request's token, which is not used up. Raises Refused,
+        Forbidden."""
         grant = self.grant(authorization)
         grant.release()
 
     def admin(self, authorization: str | None) -> None:
-        """Check that the request comes from the holder of a long-lived token. Raises Refused."""
-        token = self._bearer(authorization)
-        if token is not None and not self._is_long_lived(token):
+        """Check that the request comes from an operator. Raises Refused, Forbidden."""
+        holder = self.holder(authorization)
+        if holder.sub.startswith(PREFIX):
             raise Refused("session tokens are made with a long-lived token only")
+        if holder.role is not Role.OPERATOR:
+            raise Forbidden(f"a {holder.role} makes no session tokens")
 
-    def owns(self, authorization: str | None, token: str | None) -> None:
-        """Check that the request may act on the session opened with `token`. Raises Refused."""
-        given = self._bearer(authorization)
-        if given is None or self._is_long_lived(given):
-            return
-        if token is None or not hmac.compare_digest(given.encode(), token.encode()):
+    def owns(self, authorization: str | None, holder: Holder) -> None:
+        """Check that the request may act on the session that `holder` opened. Raises Refused."""
+        if not self.holder(authorization).owns(holder):
             raise Refused("this session was opened with another token")
 
     def _bearer(self, authorization: str | None) -> str | None:

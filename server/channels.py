@@ -118,23 +118,27 @@ class FeedbackTail:
 
     def update(
         self, phones: Iterable[PhoneVerdict], words: Iterable[WordVerdict], rules: Iterable[RuleVerdict] = ()
-    ) -> None:
-        """Note new verdicts."""
+    ) -> list[Row]:
+        """Note new verdicts; the rows that carry them."""
+        rows: list[Row] = []
         for p in phones:
             self._phone_id += 1
             first, last = p.letters
-            self._add(
+            rows.append(
                 PhoneRow(
                     self._phone_id, p.at, p.index, p.unit, p.start, p.end, _probability(p.p), p.heard, first, last + 1
                 )
             )
         for w in words:
             self._word_id += 1
-            self._add(WordRow(self._word_id, w.at, w.start, w.end, _probability(w.score), w.status))
+            rows.append(WordRow(self._word_id, w.at, w.start, w.end, _probability(w.score), w.status))
         for verdict in rules:
             if verdict.slip is not None or verdict.measured is not None:
                 self._rule_id += 1
-                self._add(rule_row(self._rule_id, verdict))
+                rows.append(rule_row(self._rule_id, verdict))
+        for row in rows:
+            self._rows.append(_Sending(row, len(msgspec.json.encode(row)) + 1))
+        return rows
 
     def forget(self) -> None:
         """Repeat nothing of what was said so far: the passage has changed. Numbers go on."""
@@ -148,9 +152,6 @@ class FeedbackTail:
         while any(sending.first_sent is None for sending in self._rows):
             made.append(self._message(update, rtp, stamps))
         return made
-
-    def _add(self, row: Row) -> None:
-        self._rows.append(_Sending(row, len(msgspec.json.encode(row)) + 1))
 
     def _message(self, update: Update, rtp: int, stamps: Stamps) -> str:
         self.seq += 1

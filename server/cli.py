@@ -50,11 +50,23 @@ COMMANDS = {
         """\
   talaqqi serve                                      on this machine only, open to all who use it
   talaqqi serve --host 0.0.0.0 --token-file tokens   for others; each request needs a token of the file
+  talaqqi serve --host 0.0.0.0 --secret-file secret  for classes; tokens are made with  talaqqi token
   talaqqi serve --public-ip 203.0.113.7 ...          behind 1:1 NAT (most clouds)
 
   Browsers give a microphone to https pages only, localhost apart: put a TLS proxy in front.
   http://.../?token=TOKEN opens the page with a token. A teacher's program makes tokens good for one
   session each:  curl -X POST -H "Authorization: Bearer TOKEN" http://.../api/tokens
+""",
+    ),
+    "token": Command(
+        "server.token_command",
+        "mint a token for a student, a teacher, a probe or an operator",
+        """\
+  openssl rand -hex 32 > secret                                 once; then  talaqqi serve --secret-file secret ...
+  talaqqi token --secret-file secret --role student --class boys --name Bilal
+  talaqqi token --secret-file secret --role teacher --class boys --class girls --life 12h
+
+  A student opens  https://.../?token=TOKEN  and a teacher  https://.../teacher#token=TOKEN
 """,
     ),
     "score": Command(

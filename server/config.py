@@ -60,6 +60,8 @@ class Config:
     """Sessions at once; the next is refused with 503."""
     tokens: frozenset[str] = frozenset()
     """Bearer tokens, each good for any number of sessions. None and a loopback `host`: open to all."""
+    secret: str | None = None
+    """Tokens with a role are signed with it."""
     open_to_all: bool = False
     """No token wanted, whatever `host` is."""
     public_ip: str | None = None
@@ -95,6 +97,8 @@ class Config:
     busy_limit: float = 0.8
     """Share of time the encoder may be busy before new sessions are refused."""
     retry_after_s: int = 5
+    teachers: int = 32
+    """Who may watch at once."""
 
     proxied: bool = False
     """Requests come through a proxy that names the client last in X-Forwarded-For."""
@@ -135,7 +139,13 @@ class Config:
     @property
     def needs_token(self) -> bool:
         """A bearer token is asked of every session."""
-        return bool(self.tokens) or not (self.open_to_all or self.loopback)
+        return bool(self.tokens) or self.secret is not None or not (self.open_to_all or self.loopback)
+
+    @property
+    def watched_when_open(self) -> bool:
+        """Where no token is asked for, whoever recites at this machine may be watched from it. Through a proxy others
+        would watch too."""
+        return self.loopback and not self.proxied
 
 
 def read_tokens(path: Path) -> frozenset[str]:

@@ -229,6 +229,14 @@ class SummaryWord(msgspec.Struct, frozen=True):
     phones: tuple[SummaryPhone, ...]
 
 
+class SummaryOverruled(msgspec.Struct, frozen=True, array_like=True):
+    """A verdict that a teacher put in place of ours."""
+
+    at: str
+    status: Annotated[Status, Meta(description="the teacher's")]
+    was: Annotated[Status, Meta(description="ours")]
+
+
 class SummaryMessage(msgspec.Struct, frozen=True, tag="summary"):
     """Answer to `stop`: the whole passage."""
 
@@ -240,6 +248,24 @@ class SummaryMessage(msgspec.Struct, frozen=True, tag="summary"):
     rules: Annotated[tuple[RuleRow, ...], Meta(description="each rule as it was recited last")] = ()
     harakah_ms: float | None = None
     prosody: ProsodyReport | None = None
+    overruled: Annotated[tuple[SummaryOverruled, ...], Meta(description="by a teacher")] = ()
+    v: Literal[1] = VERSION
+
+
+class Remark(msgspec.Struct, frozen=True, tag="remark"):
+    """A teacher says something; with `at`: repeat from this word on, and the text may be empty."""
+
+    text: str
+    at: Annotated[str | None, Meta(description="`surah:ayah:word`")] = None
+    v: Literal[1] = VERSION
+
+
+class Overruled(msgspec.Struct, frozen=True, tag="overruled"):
+    """A teacher puts another verdict in place of the one on a word."""
+
+    at: str
+    status: Status
+    was: Status
     v: Literal[1] = VERSION
 
 
@@ -293,7 +319,9 @@ class Frames(msgspec.Struct, frozen=True, tag="frames"):
     p95_ms: Annotated[float, Meta(ge=0, le=60_000)]
 
 
-ServerMessage = Feedback | Welcome | Candidates | Found | Pong | Audio | PhraseMessage | SummaryMessage | Error
+ServerMessage = (
+    Feedback | Welcome | Candidates | Found | Pong | Audio | PhraseMessage | SummaryMessage | Remark | Overruled | Error
+)
 ClientMessage = Ping | Passage | Reading | Choose | Stop | Frames
 
 _encoder = msgspec.json.Encoder()
@@ -325,7 +353,7 @@ def decode_server(text: str | bytes) -> ServerMessage:
         raise BadMessage("bad_message", str(error)) from error
 
 
-def summary_message(verses: str, summary: Summary) -> SummaryMessage:
+def summary_message(verses: str, summary: Summary, overruled: tuple[SummaryOverruled, ...] = ()) -> SummaryMessage:
     """A summary as it goes over the wire."""
     words = tuple(
         SummaryWord(
@@ -351,6 +379,7 @@ def summary_message(verses: str, summary: Summary) -> SummaryMessage:
         rules=tuple(rule_row(number, verdict) for number, verdict in enumerate(summary.rules)),
         harakah_ms=None if summary.tempo is None else round(1000 * summary.tempo.harakah, 1),
         prosody=summary.prosody,
+        overruled=overruled,
     )
 
 

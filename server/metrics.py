@@ -108,6 +108,7 @@ class Metrics:
     def __init__(self) -> None:
         self.sessions = Gauge()
         self.capacity = Gauge()
+        self.teachers = Gauge()
         self.opened = Counter()
         self.ended: dict[str, Counter] = {}
         self.refused: dict[str, Counter] = {}
@@ -152,6 +153,7 @@ class Metrics:
     def _families(self) -> Iterator[tuple[str, str, dict[str, Metric]]]:
         yield "sessions", "Sessions open.", {"": self.sessions}
         yield "sessions_capacity", "Sessions that may be open.", {"": self.capacity}
+        yield "teachers", "Teachers watching.", {"": self.teachers}
         yield "sessions_opened_total", "Sessions accepted.", {"": self.opened}
         yield "sessions_ended_total", "Sessions ended, by reason.", _labelled("reason", self.ended)
         yield "sessions_refused_total", "Sessions refused, by reason.", _labelled("reason", self.refused)

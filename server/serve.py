@@ -12,6 +12,7 @@ from pathlib import Path
 from recitation.acoustics.engines import add_engine_arguments
 from server.app import serve
 from server.config import STATIC, Config, IceServer, read_tokens
+from server.roles import read_secret
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who = parser.add_argument_group("who may recite (all, when listening on this machine only)")
     who.add_argument("--token", action="append", metavar="TOKEN", help="a bearer token; repeat for more")
     who.add_argument("--token-file", type=Path, metavar="FILE", help="bearer tokens, one a line")
+    who.add_argument(
+        "--secret-file",
+        type=Path,
+        metavar="FILE",
+        help="secret that tokens with a role are signed with (talaqqi token)",
+    )
     who.add_argument("--open", action="store_true", help="ask for no token, whoever can reach the server")
     who.add_argument(
         "--posts-per-minute",
@@ -61,6 +68,7 @@ def config_of(arguments: argparse.Namespace) -> Config:
         port=arguments.port,
         capacity=arguments.capacity,
         tokens=tokens,
+        secret=None if arguments.secret_file is None else read_secret(arguments.secret_file),
         open_to_all=arguments.open,
         public_ip=arguments.public_ip,
         ice_servers=tuple(IceServer.parse(text) for text in arguments.ice_server),
@@ -86,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("aioice").setLevel(logging.WARNING)
     config = config_of(arguments)
     query = ""
-    if config.needs_token and not config.tokens:
+    if config.needs_token and not config.tokens and config.secret is None:
         token = secrets.token_urlsafe(18)
         config = replace(config, tokens=frozenset({token}))
         query = f"?token={token}"

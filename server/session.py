@@ -44,8 +44,10 @@ from server.messages import (
 from server.metrics import Metrics
 from server.peer import Peer
 from server.pitch import PitchLoop
+from server.roles import Holder
 from server.rtp_tap import Counts
 from server.sdp import Fragment, Offer
+from server.watched import Watched
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ class Session:
         offer: Offer,
         verses: str,
         line: Line,
-        token: str | None,
+        holder: Holder,
         *,
         live: Live,
         finder: Finder,
@@ -94,7 +96,10 @@ class Session:
     ) -> None:
         """Raises Busy."""
         self.id = secrets.token_urlsafe(16)
-        self.token = token
+        self.holder = holder
+        self.watched = Watched(
+            self.id, name=holder.name, classes=holder.classes, verses=verses, since=time.time(), tell=self._send
+        )
         self._config, self._metrics = config, metrics
         self._make_line = make_line
         self._engine = engine
@@ -177,6 +182,7 @@ class Session:
         finally:
             if reason == "shutdown":
                 self._send(Error("shutdown", "the server is stopping", fatal=True))
+            self.watched.over = True
             self._live.leave(self._seat)
             self._metrics.end(reason)
             self._count_packets()
@@ -222,6 +228,7 @@ class Session:
             if self._peer.channels is not None and self._peer.channels.stuck:
                 raise Over("stuck")
             self._count_packets()
+            self.watched.connection(self._counted.received, self._counted.lost, silent)
 
     async def _serve(self) -> None:
         """Answer the requests that take time, one after the other."""
@@ -239,6 +246,7 @@ class Session:
                     line.read_by(self._moshaf)
                     self._seat.restart(line)
                     self._tail.forget()
+                    self.watched.begin(ref)
                     self._welcome()
 
     async def _seek(self) -> None:
@@ -252,6 +260,7 @@ class Session:
         for news in told:
             if isinstance(news, Found):
                 self._verses = news.verses
+                self.watched.found(news.verses)
             self._send(self._finder.message(news))
 
     async def _stop(self) -> None:
@@ -266,7 +275,7 @@ class Session:
             self._heard(last, rtp, received, now)
         await self._pitch.hear([self._seat.line])
         self._tell_phrases(self._seat.line.phrases_told())
-        self._send(summary_message(self._verses, self._seat.line.summary()))
+        self._send(summary_message(self._verses, self._seat.line.summary(), self.watched.overruled))
 
     def _audio(self, pcm: Pcm, start: int, concealed: bool, rtp: int, arrival: float) -> None:
         now = self._clock()
@@ -290,13 +299,16 @@ class Session:
             self._peer.tap.gather(self._live.hop_samples, start - lead)
 
     def _heard(self, update: Update, rtp: int, received: float, encoded: float) -> None:
+        if self._over.done():
+            return
+        rows = self._tail.update(update.phones, update.words, update.rules)
+        self.watched.heard(update, rows, received)
         channels = self._peer.channels
-        if channels is None or self._over.done():
+        if channels is None:
             return
         if seeking(self._seat) is not None:
             self._heard_unplaced.set()
         self._tell_phrases(update.phrases)
-        self._tail.update(update.phones, update.words, update.rules)
         if not channels.feedback_ready:
             self._metrics.feedback_skipped.add()
             return
@@ -374,9 +386,8 @@ class Session:
         if not self._over.done():
             self._over.set_exception(fault)
 
-    def _send(self, message: ServerMessage) -> None:
-        if self._peer.channels is not None:
-            self._peer.channels.send_control(message)
+    def _send(self, message: ServerMessage) -> bool:
+        return self._peer.channels is not None and self._peer.channels.send_control(message)
 
     def _count_packets(self) -> None:
         if self._peer.tap is None:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from recitation.finding import AUTO
 from recitation.mushaf import AddressError
-from server.auth import Refused, Tokens, TooManyTokens
+from server.auth import Forbidden, Refused, Tokens, TooManyTokens
 from server.config import Config
 from server.finder import Finder
 from server.limits import AddressLimit
@@ -24,6 +24,8 @@ from server.metrics import Metrics
 from server.peer import IceRestart
 from server.pitch import PitchLoop
 from server.problems import problem
+from server.register import Register
+from server.roles import Holder
 from server.sdp import BadSdp, Unacceptable, read_fragment, read_offer
 from server.session import MakeLine, Over, Session
 
@@ -50,8 +52,10 @@ class Whip:
         metrics: Metrics,
         make_line: MakeLine,
         engine: str,
+        register: Register,
     ) -> None:
         self._config, self._tokens, self._metrics = config, tokens, metrics
+        self._register = register
         self._live, self._finder, self._pitch = live, finder, pitch
         self._make_line = make_line
         self._engine = engine
@@ -90,7 +94,7 @@ class Whip:
         grant = self._ask(self._tokens.grant, request)
         session = None
         try:
-            session = await self._open(request, grant.token)
+            session = await self._open(request, grant.holder)
             answer = await _answer(session)
         except BaseException:
             grant.release()
@@ -134,7 +138,7 @@ class Whip:
         """What may be posted here, and leave for other sites' pages to do so (CORS). Who could open a session is told
         the ICE servers already now, in time for gathering candidates (RFC 9725 4.6)."""
         response = web.Response(status=204, headers={"Accept-Post": OFFER_TYPE, "Accept-Patch": FRAGMENT_TYPE})
-        with contextlib.suppress(Refused):  # A preflight carries no token.
+        with contextlib.suppress(Refused, Forbidden):  # A preflight carries no token.
             self._tokens.check(request.headers.get("Authorization"))
             self._link(response)
         return response
@@ -149,7 +153,7 @@ class Whip:
             raise problem(web.HTTPTooManyRequests, "too many session tokens are waiting to be used") from error
         return web.json_response({"token": token, "expires_s": self._config.token_life_s}, status=201)
 
-    async def _open(self, request: web.Request, token: str | None) -> Session:
+    async def _open(self, request: web.Request, holder: Holder) -> Session:
         if request.content_type != OFFER_TYPE:
             raise problem(web.HTTPUnsupportedMediaType, f"an offer comes as {OFFER_TYPE}")
         if self._tasks is None:
@@ -162,7 +166,7 @@ class Whip:
                 offer,
                 verses,
                 line,
-                token,
+                holder,
                 live=self._live,
                 finder=self._finder,
                 pitch=self._pitch,
@@ -179,6 +183,7 @@ class Whip:
             self._metrics.refuse(error.reason)
             raise problem(web.HTTPServiceUnavailable, str(error), retry_after_s=error.retry_after_s) from error
         self._sessions[session.id] = session
+        self._register.add(session.watched)
         self._tasks.create_task(self._live_through(session), name=f"session {session.id}")
         return session
 
@@ -209,12 +214,13 @@ class Whip:
             logger.exception("session %s: fault while closing", session.id)
         finally:
             del self._sessions[session.id]
+            self._register.remove(session.watched)
 
     def _session(self, request: web.Request) -> Session:
         session = self._sessions.get(request.match_info["id"])
         if session is None or session.ended:
             raise problem(web.HTTPNotFound, "there is no such session")
-        self._ask(lambda authorization: self._tokens.owns(authorization, session.token), request)
+        self._ask(lambda authorization: self._tokens.owns(authorization, session.holder), request)
         return session
 
     def _ask(self, check: Callable[[str | None], T], request: web.Request) -> T:
@@ -223,6 +229,9 @@ class Whip:
         except Refused as error:
             self._metrics.refuse("token")
             raise problem(web.HTTPUnauthorized, str(error), challenge=error.challenge) from error
+        except Forbidden as error:
+            self._metrics.refuse("role")
+            raise problem(web.HTTPForbidden, str(error)) from error
 
 
 async def _answer(session: Session) -> str:
