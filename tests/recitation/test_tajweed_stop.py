@@ -94,6 +94,22 @@ def test_a_word_broken_in_the_middle() -> None:
     assert broken(0.1, "1:2:4/5/ل", "1:2:4/6/َ") == []
 
 
+@pytest.mark.parametrize(("last", "vowel_after"), [("2:2:2/6/ب", "2:2:2/7/ُ"), ("1:2:4/9/ن", "1:2:4/10/َ")])
+def test_the_ear_may_hear_the_last_vowel_after_the_stop(last: str, vowel_after: str) -> None:
+    left, late = around(0.6, last, vowel_after, stops=True)
+    validator = StopValidator(reads(pause(0.6)))
+    assert validator.hear(left, []) == []
+    [said] = validator.hear(late, [])
+    assert (said.slip, said.heard, said.start) == (Slip.REPLACED, late.phone.unit, late.phone.start)
+
+
+def test_a_sakt_that_is_not_gone_on_from() -> None:
+    last, first = around(0.4, "75:27:2/2/ن", "75:27:1/0/و", stops=False)
+    validator = StopValidator(reads(pause(0.4)))
+    assert validator.hear(last, [place(Rule.SAKT, last)]) == []
+    assert [one.severity for one in validator.hear(first, [])] == [Severity.UNCLEAR]
+
+
 def test_a_long_vowel_that_the_voice_network_takes_for_a_pause_is_no_stop() -> None:
     last, first = around(0.8, "1:2:4/8/ۦۦ", "1:2:4/9/ن", stops=True)
     validator = StopValidator(reads(vowel(120, A, 3.0)))

@@ -12,6 +12,7 @@ from recitation.audio import SAMPLE_HZ
 from recitation.judge import DOUBTFUL
 from recitation.lexicon import Word, default_lexicon
 from recitation.mushaf import AYAT_PER_SURAH
+from recitation.phones import SHORT_VOWELS
 from recitation.prosody.energy import FLOOR_DB, ROOM_QUANTILE, levels
 from recitation.prosody.pauses import breath_s
 from recitation.prosody.release import LAG_SAMPLES
@@ -65,14 +66,15 @@ class StopValidator:
         """What the pause between two phones was, or the lack of one."""
         sakt = self._sakt or _sakt_at(before)
         if sakt is not None:
-            if heard.phone.at != before.phone.at and heard.phone.index == 0:
+            after = _word_after(before.phone.at)
+            if after is not None and (after.at, 0) == (heard.phone.at, heard.phone.index):
                 yield from self._judge_sakt(sakt, heard)
+            elif self._sakt is not None:
+                yield unclear(self._sakt)  # gone back
         elif _breaks(before, heard):
             silence = self._hush_s(before.phone.end, heard.phone.start - LAG_SAMPLES, STOP_DB)
             if silence >= LEAST_BREAK_S:
-                phone = before.phone
-                place = Found(Instance(Rule.WAQF, phone.index, phone.index, phone.letters), (before,), phone.at)
-                yield answer(place, Severity.ADVICE, Slip.BROKEN, probability(5 * (silence - LEAST_BREAK_S)))
+                yield _broken(before, heard, probability(5 * (silence - LEAST_BREAK_S)))
 
     def _judge_sakt(self, place: Found, heard: Heard) -> Iterator[RuleVerdict]:
         before = place.phones[-1].phone
@@ -127,12 +129,26 @@ def _waqf(place: Found) -> RuleVerdict:
     return unclear(place)
 
 
+def _broken(before: Heard, heard: Heard, confidence: float) -> RuleVerdict:
+    """A word stopped at before its end.
+
+    The ear is late, so that a stop after the last vowel of the joined form can come to lie before it.
+    """
+    phone, last = before.phone, heard.phone
+    changed = _waqf_of(last.at)
+    if changed is not None and last.unit in SHORT_VOWELS and _is_last(heard, stopped=False):
+        return answer(Found(changed, (heard,), last.at), Severity.ADVICE, Slip.REPLACED, confidence, last.unit)
+    place = Found(Instance(Rule.WAQF, phone.index, phone.index, phone.letters), (before,), phone.at)
+    return answer(place, Severity.ADVICE, Slip.BROKEN, confidence)
+
+
 def _breaks(before: Heard, heard: Heard) -> bool:
     """Whether a word left before its end is gone on with, or begun again."""
     left, now = before.phone, heard.phone
     if left.at != now.at or not (before.sure and heard.sure) or now.index > left.index + 1:
         return False
-    return not (_is_last(before, stopped=False) or _is_last(before, stopped=True))
+    complete = _is_last(before, stopped=True) and now.index != left.index + 1
+    return not complete and not _is_last(before, stopped=False)
 
 
 def _is_last(heard: Heard, *, stopped: bool) -> bool:
