@@ -8,6 +8,7 @@ import numpy as np
 from recitation.audio import SAMPLE_HZ, Pcm
 from recitation.made_voice.speech import colour
 from recitation.phones import IKHFA, IQLAB
+from recitation.prosody.formants import vowel_formants
 from recitation.prosody.release import LAG_SAMPLES, release_of
 from recitation.spoiling.sound import Edit, paused, removed, replaced, retimed, room_of, second_formant_moved
 from recitation.spoiling.takes import Take
@@ -33,6 +34,8 @@ NOT_NASAL = ((0, 0), (130, 0), (200, -20), (500, -20), (650, -6), (1000, 0), (80
 """Gain, dB by Hz, that takes the murmur of a nasal away: its pole lies about 250 Hz."""
 LIGHTER, DARKER = 1.35, 0.72
 """F2 of a light /a/ over that of a heavy one, and back (``recitation.prosody.weight``)."""
+F2_OF_A_HZ = (700.0, 2200.0)
+"""Outside this another formant was taken for the second, of a vowel between the /a/ of a deep and of a high voice."""
 BEFORE_BURST = 80
 """A burst begins up to 5 ms before its level has risen half."""
 LONGEST_ENDING = 6400
@@ -179,11 +182,10 @@ def _weighed(take: Take, found: Found, factor: float, slip: Slip) -> Change | No
     if vowel is None:
         return None
     last, start, end = vowel
-    try:
-        edit = second_formant_moved(take.pcm, start, end, factor)
-    except ValueError:  # It has no second formant to move.
+    heard = vowel_formants(take.pcm[start:end])
+    if heard is None or not F2_OF_A_HZ[0] < heard.hz[1] < F2_OF_A_HZ[1]:
         return None
-    return Change(edit, slip, factor, first, last)
+    return Change(second_formant_moved(take.pcm, start, end, factor), slip, factor, first, last)
 
 
 def _vowel_after(take: Take, letter: int) -> tuple[int, int, int] | None:

@@ -234,7 +234,7 @@ def test_a_qalqalah_before_a_letter_opens_straight_into_it(take: Take) -> None:
 
 def test_weights_are_moved_in_the_vowel_after_the_letter(take: Take) -> None:
     for kind, slip, factor in (("heavy said light", Slip.LIGHT, 1.35), ("light said heavy", Slip.HEAVY, 0.72)):
-        clip = spoil(take, 0, [kind])
+        clip = only(take, kind)
         for one in clip.spoiled:
             assert one.slip is slip and one.amount == factor
             assert one.rule is (Rule.TAFKHIM if slip is Slip.LIGHT else Rule.TARQIQ)
