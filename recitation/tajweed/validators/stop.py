@@ -102,6 +102,8 @@ class StopValidator:
         changed = _waqf_of(phone.at)
         if changed is None or self._hush_s(begin, end, STOP_DB) < (end - begin) / SAMPLE_HZ - 0.02:
             return []
+        if not self._audio(begin, end).any():  # the recording may have been cut off before the next word
+            return []
         return [answer(Found(changed, (heard,), phone.at), Severity.ADVICE, Slip.REPLACED, phone.p, phone.unit)]
 
     def _hush_s(self, start: int, end: int, below_db: float) -> float:
