@@ -1,9 +1,13 @@
 /**
  * Speaks to screen readers without flooding them: at most one message every few seconds, the newest of each kind, a
- * change of state before a verdict.
+ * change of state before a verdict, a rule before the word it is in.
  */
 
 const EVERY_MS = 3000;
+
+const KINDS = /** @type {const} */ (["state", "rule", "word"]);
+
+/** @typedef {(typeof KINDS)[number]} Kind */
 
 export class Announcer {
   /** @param {HTMLElement} region with aria-live */
@@ -16,7 +20,7 @@ export class Announcer {
     this.timer = undefined;
   }
 
-  /** @param {"state"|"word"} kind @param {string} text */
+  /** @param {Kind} kind @param {string} text */
   say(kind, text) {
     this.waiting.set(kind, text);
     if (this.timer !== undefined) return;
@@ -27,7 +31,7 @@ export class Announcer {
   #speak() {
     this.timer = undefined;
     this.spokenAt = performance.now();
-    const parts = [this.waiting.get("state"), this.waiting.get("word")].filter(Boolean);
+    const parts = KINDS.map((kind) => this.waiting.get(kind)).filter(Boolean);
     this.waiting.clear();
     this.region.textContent = parts.join(". ");
   }

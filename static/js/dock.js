@@ -1,6 +1,7 @@
 /** The bar at the foot of the page: what is happening, the microphone button, and the response time. */
 import { number, t } from "./i18n.js";
 import { find } from "./picker.js";
+import { tempo } from "./rule_card.js";
 import { MOST_TRIES } from "./recital.js";
 
 /** @typedef {import("./recital.js").State} State */
@@ -18,6 +19,7 @@ export class Dock {
     this.hint = find(root, "#state-hint", HTMLElement);
     this.button = find(root, "#mic", HTMLButtonElement);
     this.passage = find(document, "#passage", HTMLButtonElement);
+    this.tempo = find(root, "#tempo-value", HTMLElement);
     this.figure = find(root, "#latency", HTMLElement);
     this.lit = find(root, "#latency-lit", HTMLElement);
     this.judged = find(root, "#latency-judged", HTMLElement);
@@ -27,6 +29,8 @@ export class Dock {
     this.live = false;
     this.place = "";
     this.shownAt = 0;
+    /** @type {number|null} */
+    this.harakah_ms = null;
     /** @type {{lit_ms: number, judged_ms: number, measured: boolean}|null} */
     this.latency = null;
   }
@@ -59,6 +63,7 @@ export class Dock {
     this.button.setAttribute("aria-label", label);
     this.button.title = label;
     this.button.setAttribute("aria-pressed", String(this.live));
+    this.tempo.textContent = tempo(this.harakah_ms);
     this.#tellLatency();
   }
 
@@ -67,6 +72,15 @@ export class Dock {
     if (this.state === "following") return this.place || t("listening_hint");
     if (this.state !== "disconnected") return t(`${this.state}_hint`);
     return this.live ? t("disconnected_hint", { n: this.tries, of: MOST_TRIES }) : t("gave_up_hint");
+  }
+
+  /** @param {number|null} harakah_ms the reciter's tempo, null until it is known */
+  keepTime(harakah_ms) {
+    // To a hundredth of a second, as it is shown.
+    const shown = harakah_ms === null ? null : Math.round(harakah_ms / 10) * 10;
+    if (shown === this.harakah_ms) return;
+    this.harakah_ms = shown;
+    this.tempo.textContent = tempo(shown);
   }
 
   /**

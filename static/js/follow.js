@@ -10,6 +10,7 @@
  * @typedef {import("./messages.js").TextWord} TextWord
  * @typedef {import("./messages.js").Verdict} Verdict
  * @typedef {import("./messages.js").Following} Following
+ * @typedef {import("./rules.js").RuleHeard} RuleHeard
  *
  * @typedef {"pending"|"current"|"tentative"|"accepted"|"questioned"|"wrong"|"unclear"} Status
  * @typedef {"low"|"slip"} LetterMark
@@ -28,6 +29,7 @@
  * @property {number} end
  * @property {boolean} passed the cursor has been on it or just over it
  * @property {boolean} mended wrong or questioned first, accepted on repeating
+ * @property {RuleHeard[]} rules the newest verdict on each rule that was told, in the order of the letters
  *
  * @typedef {object} Follow
  * @property {WordState[]} words
@@ -40,15 +42,20 @@
  * @property {Set<number>} lit words whose last phone the cursor has been on or over in this session
  * @property {Set<number>} phoneIds
  * @property {Set<number>} wordIds
+ * @property {Set<number>} ruleIds
+ * @property {number|null} harakah_ms the reciter's tempo, null until it is known
+ * @property {boolean} summed the summary has told of every rule, also of those that were kept
  *
  * @typedef {object} Change
  * @property {Set<number>} touched indices of words that may look different now
  * @property {number[]} lit indices of words whose last phone the cursor reached with this message
  * @property {number[]} judged indices of words that got a verdict from this message
  * @property {import("./messages.js").PhoneRow[]} phones rows seen for the first time
+ * @property {RuleHeard[]} rules verdicts that were taken
  * @property {boolean} newest false for a message older than one already taken
  * @property {boolean} moved the cursor changed its word or phone
  */
+import { isBroken, ruleOf, takeRule, toldByRule } from "./rules.js";
 
 /** Words skipped between two cursor places are shown as passed up to this many; farther is a jump. */
 const STEP_WORDS = 3;
@@ -73,6 +80,7 @@ export function beginFollow(words) {
       end: 0,
       passed: false,
       mended: false,
+      rules: [],
     })),
     total: words.length,
     places: new Map(words.map((word, index) => [word.at, index])),
@@ -83,6 +91,9 @@ export function beginFollow(words) {
     lit: new Set(),
     phoneIds: new Set(),
     wordIds: new Set(),
+    ruleIds: new Set(),
+    harakah_ms: null,
+    summed: false,
   };
 }
 
@@ -100,6 +111,8 @@ export function beginSession(follow) {
   follow.lit.clear();
   follow.phoneIds.clear();
   follow.wordIds.clear();
+  follow.ruleIds.clear();
+  for (const word of follow.words) for (const rule of word.rules) rule.id = -1;
   return left;
 }
 
@@ -111,14 +124,17 @@ export function takeFeedback(follow, message) {
     lit: [],
     judged: [],
     phones: [],
+    rules: [],
     newest: message.seq > follow.seq,
     moved: false,
   };
   for (const row of message.phones) takePhone(follow, row, change);
   for (const row of message.words) takeWord(follow, row, change);
+  for (const row of message.rules ?? []) takeRuleRow(follow, row, change);
   if (change.newest) {
     follow.seq = message.seq;
     follow.state = message.state;
+    follow.harakah_ms = message.harakah_ms ?? null;
     if (message.cursor) moveCursor(follow, message.cursor, change);
   }
   return change;
@@ -149,6 +165,16 @@ function takeWord(follow, row, change) {
   if (!judge(follow.words[place], status, score, start, end)) return;
   change.touched.add(place);
   change.judged.push(place);
+}
+
+/** @param {Follow} follow @param {import("./messages.js").RuleRow} row @param {Change} change */
+function takeRuleRow(follow, row, change) {
+  const place = follow.places.get(row[1]);
+  if (place === undefined || !firstSight(follow.ruleIds, row[0])) return;
+  const told = ruleOf(row);
+  if (!takeRule(follow.words[place].rules, told)) return;
+  change.touched.add(place);
+  change.rules.push(told);
 }
 
 /**
@@ -226,6 +252,13 @@ export function takeSummary(follow, summary) {
     word.phones = told.phones.map(({ first, stop, ...phone }) => ({ ...phone, letters: lettersOf(first, stop) }));
     touched.add(place);
   }
+  follow.summed = summary.rules !== undefined;
+  follow.harakah_ms = summary.harakah_ms ?? follow.harakah_ms;
+  for (const row of summary.rules ?? []) {
+    const place = follow.places.get(row[1]);
+    // Rows of a summary are numbered by themselves, and are the last word on their session.
+    if (place !== undefined && takeRule(follow.words[place].rules, { ...ruleOf(row), id: Infinity })) touched.add(place);
+  }
   return touched;
 }
 
@@ -240,11 +273,13 @@ export function statusOf(follow, index) {
 
 /**
  * How a letter's phone is to be marked.  Letters of accepted words carry no marks: the word has been taken as right.
+ * A slip that breaks a rule is marked by the rule alone.
  * @param {WordState} word @param {number} index @returns {LetterMark|null}
  */
 export function markOf(word, index) {
   const phone = word.phones[index];
   if (!phone || word.verdict === "accepted" || word.verdict === "unclear") return null;
+  if (toldByRule(word.rules, phone)) return null;
   if (phone.heard !== null) return "slip";
   return phone.p < LOW_P ? "low" : null;
 }
@@ -267,7 +302,8 @@ export function tally(follow) {
 /** @param {Follow} follow @returns {WordState[]} words to look at again, in the order of the text */
 export function slips(follow) {
   return follow.words.filter(
-    (word) => word.verdict === "questioned" || word.verdict === "wrong" || word.verdict === "omitted",
+    (word) => word.verdict === "questioned" || word.verdict === "wrong" || word.verdict === "omitted"
+      || word.rules.some(isBroken),
   );
 }
 

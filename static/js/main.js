@@ -2,23 +2,29 @@
 import { Announcer } from "./announce.js";
 import { Dock } from "./dock.js";
 import { FindingView } from "./finding.js";
-import { beginFollow } from "./follow.js";
+import { beginFollow, doubts } from "./follow.js";
 import { Hifz, firstLetters } from "./hifz.js";
 import { language, number, preferredLanguage, setLanguage, t } from "./i18n.js";
 import { LevelMeter } from "./meter.js";
-import { AUTO, SAMPLE_HZ } from "./messages.js";
+import { AUTO } from "./messages.js";
 import { MushafView } from "./mushaf_view.js";
 import { FrameTimes, noteEvent, noteLatency, observed } from "./observe.js";
 import { OwnVoice } from "./own_voice.js";
 import { ApiError, fetchPassage, fetchSamples, fetchSurahs, splitAddress } from "./passage.js";
 import { Picker, find } from "./picker.js";
 import { microphoneProblem, recitalProblem } from "./problems.js";
+import { written } from "./reading.js";
+import { ReadingDialog } from "./reading_dialog.js";
 import { Recital } from "./recital.js";
 import { RunningMedian, rtpWorker } from "./rtp_clock.js";
+import { fetchRuleNames } from "./rule_words.js";
+import { gravest, isBroken } from "./rules.js";
+import { SaidWhen } from "./said_when.js";
 import { SamplesDialog, ayatRange } from "./samples.js";
-import { renderSummary, spokenVerdict, wordCard } from "./summary_view.js";
+import { renderSummary, spokenRule, spokenVerdict, wordCard } from "./summary_view.js";
 import { openMicrophone, openSample } from "./voice_source.js";
 import { iceServers } from "./whip.js";
+import { WordPopover } from "./word_popover.js";
 
 /** @typedef {import("./messages.js").Surah} Surah */
 /** @typedef {import("./messages.js").Passage} Passage */
@@ -42,6 +48,11 @@ const meter = new LevelMeter(find(document, "#ribbon", HTMLCanvasElement), still
 const announcer = new Announcer(node("live"));
 const picker = new Picker(find(document, "#picker", HTMLDialogElement), (ref) => void choosePassage(ref));
 const samplesDialog = new SamplesDialog(find(document, "#samples", HTMLDialogElement), (sample) => void startSample(sample));
+const card = new WordPopover(node("card"), node("dock"));
+const said = new SaidWhen();
+const readingDialog = new ReadingDialog(find(document, "#reading", HTMLDialogElement), (reading) => {
+  recital?.readBy(written(reading));
+});
 const frameTimes = new FrameTimes();
 const litLatency = new RunningMedian(9);
 const judgedLatency = new RunningMedian(9);
@@ -67,9 +78,6 @@ let framesSentAt = 0;
 /** @type {WakeLockSentinel|null} */
 let awake = null;
 
-/** When each judged word was said, in epoch ms of capture.  @type {Map<string, [from: number, to: number]>} */
-const spoken = new Map();
-let sessionZero = NaN;
 /** The likeliest place that a screen reader was told, while it is sought. */
 let toldPlace = "";
 
@@ -117,9 +125,8 @@ function remember(name, value) {
 
 function resetFollow() {
   follow = beginFollow(passage.words);
-  spoken.clear();
+  said.clear();
   litAt.clear();
-  sessionZero = NaN;
   summarised = false;
   node("again").hidden = true;
 }
@@ -205,12 +212,20 @@ async function begin(open, problem, seek = false) {
     onrepaint: (touched) => view.touch(touched),
     oncandidates: takeCandidates,
     onfound: takeFound,
+    onrefused: refuseReading,
     onerror: recitalError,
     onfinish: (took) => void finish(took),
   });
   starting = false;
   void stayAwake();
+  recital.reading = written(readingDialog.reading);
   recital.start();
+}
+
+/** @param {string} why */
+function refuseReading(why) {
+  readingDialog.refuse(why);
+  if (!find(document, "#reading", HTMLDialogElement).open) showError(t("reading_refused", { text: why }), null);
 }
 
 /** The text makes room for the places that the server thinks of.  The passage shown before is kept for coming back. */
@@ -246,9 +261,9 @@ async function takeFound(found) {
     void mine?.stop();
     return null;
   }
-  const zero = sessionZero;
+  const zero_ms = said.zero_ms;
   showPassage();
-  sessionZero = zero;
+  said.zero_ms = zero_ms;
   const [surah, ayah] = splitAddress(found.at);
   announcer.say("state", t("say_found", { surah: surahName(surah), ayah }));
   return follow;
@@ -292,8 +307,7 @@ function enter(state, tries) {
  */
 function takeChange(change, message, arrival) {
   view.touch(change.touched);
-  sessionZero = arrival.zero_ms;
-  const when = (/** @type {number} */ sample) => arrival.zero_ms + (sample * 1000) / SAMPLE_HZ;
+  said.zero_ms = arrival.zero_ms;
   if (change.newest) {
     noteLatency("latencies", arrival.latency_ms);
     observed.latencySource = arrival.measured ? "measured" : "estimated";
@@ -301,28 +315,44 @@ function takeChange(change, message, arrival) {
   if (change.newest) tellHint(hifz.hear(follow, message));
   for (const place of change.lit) litAt.set(place, arrival.at_ms);
   for (const [, at, index, unit, , end, p, heard] of change.phones) {
-    noteEvent("phone", { at, index, unit, p, heard, latency_ms: arrival.at_ms - when(end) });
+    noteEvent("phone", { at, index, unit, p, heard, latency_ms: arrival.at_ms - said.at(end) });
   }
   for (const place of change.judged) {
     const word = follow.words[place];
-    spoken.set(word.at, [when(word.start), when(word.end)]);
+    said.noteWord(word);
     if (word.end <= arrival.known_from) continue;
-    const latency_ms = arrival.at_ms - when(word.end);
-    const lit_ms = (litAt.get(place) ?? arrival.at_ms) - when(word.end);
+    const latency_ms = arrival.at_ms - said.at(word.end);
+    const lit_ms = (litAt.get(place) ?? arrival.at_ms) - said.at(word.end);
     noteLatency("litLatencies", lit_ms);
     noteLatency("wordLatencies", latency_ms);
     litLatency.push(lit_ms);
     judgedLatency.push(latency_ms);
     dock.respond(litLatency.median, judgedLatency.median, arrival.measured, performance.now());
     noteEvent("word", { at: word.at, status: word.verdict, score: word.score, lit_ms, latency_ms });
-    if (word.verdict !== "accepted") announcer.say("word", spokenVerdict(word));
+    // What a rule tells is told once.
+    const byRule = gravest(word.rules) !== null && doubts(word).length === 0;
+    if (word.verdict !== "accepted" && !byRule) announcer.say("word", spokenVerdict(word));
   }
+  for (const rule of change.rules) takeRule(rule, arrival);
+  if (change.newest) dock.keepTime(follow.harakah_ms);
   if (change.moved && message.cursor) {
     const [at, phone, end] = message.cursor;
-    noteEvent("cursor", { at, phone, latency_ms: arrival.at_ms - when(end) });
+    noteEvent("cursor", { at, phone, latency_ms: arrival.at_ms - said.at(end) });
     const [surah, ayah] = splitAddress(at);
     dock.at(surahName(surah), ayah);
   }
+}
+
+/** @param {import("./rules.js").RuleHeard} rule @param {import("./recital.js").Arrival} arrival */
+function takeRule(rule, arrival) {
+  const place = follow.places.get(rule.at) ?? -1;
+  said.noteRule(rule);
+  const latency_ms = arrival.at_ms - said.at(rule.end);
+  const { at, severity, slip, measured } = rule;
+  noteEvent("rule", { at, rule: rule.rule, severity, slip, measured, latency_ms });
+  if (!isBroken(rule)) return;
+  view.name(follow, place);
+  announcer.say("rule", spokenRule(rule, follow.words[place]));
 }
 
 /** @param {number} took seconds */
@@ -340,12 +370,7 @@ async function finish(took) {
     return;
   }
   if (!follow.words.some((word) => word.verdict !== null || word.passed) && dock.state === "disconnected") return;
-  for (const word of follow.words) {
-    // A verdict that only came with the summary is placed by the last known start of the session.
-    if (word.verdict === null || spoken.has(word.at) || word.end <= word.start || Number.isNaN(sessionZero)) continue;
-    const ms = 1000 / SAMPLE_HZ;
-    spoken.set(word.at, [sessionZero + word.start * ms, sessionZero + word.end * ms]);
-  }
+  said.noteLate(follow);
   summarised = true;
   node("again").hidden = false;
   openSummary();
@@ -381,18 +406,21 @@ function tellHint(index) {
 /** @type {import("./summary_view.js").Deeds} */
 const deeds = {
   canHear: () => voice !== null && voice.ready,
-  hear: (at, button) => {
-    const span = spoken.get(at);
-    if (!span) return;
-    button.classList.add("playing");
-    view.point(follow.places.get(at) ?? -1);
-    void voice?.play(span[0], span[1], () => button.classList.remove("playing"));
-  },
+  hear: (at, button) => hear(at, said.word(at), button),
+  hearRule: (rule, button) => hear(rule.at, said.rule(rule), button),
   show: (at) => {
     if (innerWidth < 900) closeSummary();
     view.point(follow.places.get(at) ?? -1);
   },
 };
+
+/** @param {string} at @param {[from: number, to: number]|null} span @param {HTMLElement} button pressed */
+function hear(at, span, button) {
+  if (!span) return;
+  button.classList.add("playing");
+  view.point(follow.places.get(at) ?? -1);
+  void voice?.play(span[0], span[1], () => button.classList.remove("playing"));
+}
 
 function openSummary() {
   renderSummary(node("summary-body"), follow, seconds, deeds, hifz);
@@ -408,17 +436,9 @@ function closeSummary() {
 
 /** @param {HTMLElement} span */
 function openCard(span) {
-  const card = node("card");
   const word = follow.words[Number(span.dataset.index)];
-  if (!word || word.verdict === null) return;
-  card.replaceChildren(wordCard(word, follow, deeds));
-  card.showPopover();
-  const box = span.getBoundingClientRect();
-  const gap = 10;
-  const left = Math.min(Math.max(gap, box.left + box.width / 2 - card.offsetWidth / 2), innerWidth - card.offsetWidth - gap);
-  const above = box.bottom + gap + card.offsetHeight > innerHeight - node("dock").offsetHeight;
-  card.style.left = `${left}px`;
-  card.style.top = `${above ? Math.max(gap, box.top - gap - card.offsetHeight) : box.bottom + gap}px`;
+  if (!word || (word.verdict === null && !span.dataset.rule)) return;
+  card.open(span, wordCard(word, follow, deeds));
 }
 
 // ---- errors
@@ -497,6 +517,8 @@ function wire() {
   node("find").addEventListener("click", () => void startFinding());
   node("hifz").addEventListener("click", () => setHifz(!hifz.on));
   node("hint").addEventListener("click", giveHint);
+  node("read-by").addEventListener("click", () => readingDialog.open());
+  node("summary-print").addEventListener("click", () => print());
   node("again").addEventListener("click", openSummary);
   node("summary-close").addEventListener("click", closeSummary);
   node("summary-again").addEventListener("click", () => void startMicrophone());
@@ -535,6 +557,8 @@ async function load() {
     showError(t("error_surahs"), () => void load());
     return;
   }
+  // Without names rules are only called rules: no reason to keep anybody from reciting.
+  void fetchRuleNames().catch(() => {});
   node("try-sample").hidden = samples.length === 0;
   const asked = query.get("verses") ?? DEFAULT_VERSES;
   if (!(await choosePassage(asked))) {

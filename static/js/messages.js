@@ -7,6 +7,11 @@
  * @typedef {[id: number, at: string, index: number, unit: string, start: number, end: number, p: number,
  *   heard: string|null, first?: number, stop?: number]} PhoneRow characters `first` to `stop` of the text, half-open
  * @typedef {[id: number, at: string, start: number, end: number, score: number, status: Verdict]} WordRow
+ * @typedef {"fine"|"advice"|"error"|"unclear"} Severity
+ * @typedef {[least: number, most: number]} Counts harakat
+ * @typedef {[id: number, at: string, rule: string, first: number, stop: number, start: number, end: number,
+ *   severity: Severity, slip: string|null, confidence: number, expected: Counts|null, measured: number|null,
+ *   heard: string|null]} RuleRow `measured` in harakat; `heard` is a unit, empty for nothing
  * @typedef {[at: string, phone: number, end: number]} CursorRow
  *
  * @typedef {object} Feedback
@@ -20,6 +25,8 @@
  * @property {Following} state
  * @property {PhoneRow[]} phones
  * @property {WordRow[]} words
+ * @property {RuleRow[]} [rules]
+ * @property {number|null} [harakah_ms] the reciter's own tempo, null until it is known
  * @property {[rx_ms: number, encoded_ms: number, sent_ms: number]} stamps
  *
  * @typedef {{type: "welcome", session: string, verses: string, engine: string, lookahead_ms: number}} Welcome
@@ -33,7 +40,7 @@
  * @typedef {{at: string, text: string, start: number, end: number, score: number, status: Verdict,
  *   phones: SummaryPhone[]}} SummaryWord
  * @typedef {{type: "summary", verses: string, words: SummaryWord[], accepted: number, questioned: number,
- *   seconds: number}} Summary
+ *   seconds: number, rules?: RuleRow[], harakah_ms?: number|null}} Summary
  * @typedef {Welcome|Candidates|Found|Pong|ProtocolError|Summary} Control
  *
  * @typedef {{surah: number, name: string, latin: string, ayat: number}} Surah

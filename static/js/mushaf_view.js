@@ -9,10 +9,13 @@
  * @typedef {import("./messages.js").Surah} Surah
  * @typedef {import("./follow.js").Follow} Follow
  */
+import { Chips } from "./chips.js";
 import { markOf, statusOf } from "./follow.js";
 import { firstLetters } from "./hifz.js";
 import { language, number, t } from "./i18n.js";
 import { splitAddress } from "./passage.js";
+import { broken, gravest } from "./rules.js";
+import { ruleName } from "./rule_words.js";
 
 const BASMALA = "بِسْمِ ٱللَّهِ ٱلرَّحْمَـٰنِ ٱلرَّحِيمِ";
 
@@ -23,7 +26,8 @@ const HANDS_OFF_MS = 5000;
 const BAND_TOP = 0.18;
 const BAND_BOTTOM = 0.62;
 
-const HIGHLIGHTS = /** @type {const} */ (["said", "low", "slip", "hint"]);
+/** Painted in this order: a rule's mark lies over that of a letter. */
+const HIGHLIGHTS = /** @type {const} */ (["said", "low", "slip", "hint", "advice", "error"]);
 
 /** Statuses that ask for a look, and so can be reached with the keyboard. */
 const ASKING = new Set(["questioned", "wrong", "unclear"]);
@@ -49,13 +53,16 @@ export class MushafView {
     this.glide.className = "glide";
     this.glide.setAttribute("aria-hidden", "true");
     this.glideAt = -1;
+    this.chips = new Chips(root);
     this.handledAt = -HANDS_OFF_MS;
     this.letters = typeof Highlight === "function" && "highlights" in CSS;
+    root.classList.toggle("whole-words", !this.letters);
     /** @type {Map<string, Highlight>} */
     this.highlights = new Map();
     for (const name of HIGHLIGHTS) {
       if (!this.letters) break;
       const highlight = new Highlight();
+      highlight.priority = this.highlights.size;
       this.highlights.set(name, highlight);
       CSS.highlights.set(`tq-${name}`, highlight);
     }
@@ -96,6 +103,7 @@ export class MushafView {
     this.dirty.clear();
     this.marked.clear();
     this.glideAt = -1;
+    this.chips.clear();
     for (const highlight of this.highlights.values()) highlight.clear();
     this.root.replaceChildren(this.glide);
     this.glide.classList.remove("seen");
@@ -165,18 +173,13 @@ export class MushafView {
     const span = this.spans[index];
     const status = statusOf(follow, index);
     const word = follow.words[index];
-    if (span.dataset.status !== status) {
-      span.dataset.status = status;
-      if (ASKING.has(status)) {
-        span.tabIndex = 0;
-        span.setAttribute("role", "button");
-        span.setAttribute("aria-description", describe(word.verdict, status));
-      } else {
-        span.removeAttribute("tabindex");
-        span.removeAttribute("role");
-        span.removeAttribute("aria-description");
-      }
-    }
+    span.dataset.status = status;
+    const rules = this.veil(index) === "open" ? broken(word.rules) : [];
+    const grave = gravest(rules);
+    if (grave) span.dataset.rule = grave;
+    else delete span.dataset.rule;
+    const asked = ASKING.has(status) ? [describe(word.verdict, status)] : [];
+    offer(span, [...asked, ...rules.map(({ rule }) => ruleName(rule))]);
     span.classList.toggle("omitted", word.verdict === "omitted");
     span.classList.toggle("mended", word.mended);
     this.#hide(span, index);
@@ -217,12 +220,24 @@ export class MushafView {
       const letters = word.phones[phone]?.letters ?? phones[phone]?.letters;
       if (letters) add(tone, letters[0], letters[1]);
     }
-    this.spans[index].classList.toggle("lettered", ranges.length > 0 && word.verdict !== null);
+    for (const { severity, letters } of veil === "open" ? broken(word.rules) : []) {
+      add(severity, letters[0], letters[1]);
+    }
+    this.spans[index].classList.toggle("lettered", ranges.length > 0 && ASKING.has(statusOf(follow, index)));
     if (index === follow.here && word.verdict === null && veil === "open" && follow.phone >= 0 && phones.length > 0) {
       const reached = phones[Math.min(follow.phone, phones.length - 1)];
       add("said", 0, reached.letters[1]);
     }
     if (ranges.length) this.marked.set(index, ranges);
+  }
+
+  /** Names a rule beside the word that broke it, for a moment.  @param {Follow} follow @param {number} index */
+  name(follow, index) {
+    const span = this.spans[index];
+    const [first, ...more] = broken(follow.words[index].rules).reverse();
+    if (!span || !first) return;
+    const others = more.length ? ` +${number(more.length)}` : "";
+    this.chips.show(span, ruleName(first.rule) + others, gravest([first]) ?? "advice");
   }
 
   #placeGlide() {
@@ -267,6 +282,17 @@ export class MushafView {
 export function describe(verdict, status) {
   if (verdict === "omitted") return t("wrong_omitted");
   return t(status === "unclear" ? "unclear_word" : status);
+}
+
+/** Lets the keyboard reach a word that has something to tell.  @param {HTMLElement} span @param {string[]} told */
+function offer(span, told) {
+  if (told.length) {
+    span.tabIndex = 0;
+    span.setAttribute("role", "button");
+    span.setAttribute("aria-description", told.join(", "));
+  } else {
+    for (const name of ["tabindex", "role", "aria-description"]) span.removeAttribute(name);
+  }
 }
 
 /** @param {string} at @param {string} text @param {number} index */

@@ -20,6 +20,7 @@
  * @property {(touched: Iterable<number>) => void} onrepaint words changed other than by feedback
  * @property {(places: import("./messages.js").Candidate[]) => void} oncandidates
  * @property {(found: import("./messages.js").Found) => Promise<Follow|null>} onfound null when the text cannot be had
+ * @property {(why: string) => void} onrefused the settings of the reading
  * @property {(error: Error, again_s: number|null) => void} onerror `again_s` until the next try, null for none
  * @property {(seconds: number) => void} onfinish
  */
@@ -75,6 +76,8 @@ export class Recital {
     this.ending = false;
     this.ended = false;
     this.startedAt = performance.now();
+    /** Settings of the reading, as the server reads them; empty for its own. */
+    this.reading = "";
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.linger = undefined;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -160,6 +163,12 @@ export class Recital {
     this.send({ type: "choose", verses: at });
   }
 
+  /** Other settings of the reading, from the next word on.  @param {string} reading as the server reads them */
+  readBy(reading) {
+    this.reading = reading;
+    this.send({ type: "reading", moshaf: reading });
+  }
+
   #opened() {
     const left = beginSession(this.follow);
     if (left >= 0) this.listener.onrepaint([left]);
@@ -194,7 +203,9 @@ export class Recital {
 
   /** @param {import("./messages.js").Control} message */
   #control(message) {
-    if (message.type === "candidates") {
+    if (message.type === "welcome") {
+      if (this.reading) this.readBy(this.reading);
+    } else if (message.type === "candidates") {
       if (this.verses === AUTO) this.listener.oncandidates(message.places);
     } else if (message.type === "found") {
       this.#found(message);
@@ -203,6 +214,8 @@ export class Recital {
         this.listener.onrepaint(takeSummary(this.follow, message));
         this.summarised?.();
       });
+    } else if (message.type === "error" && message.code === "bad_reading") {
+      this.listener.onrefused(message.text);
     } else if (message.type === "error" && message.code !== "not_seeking") {
       this.listener.onerror(new WhipError(400, message.text, null), null);
     }

@@ -6,6 +6,7 @@
  *
  * @typedef {object} Deeds what the buttons on a word's card do
  * @property {(at: string, button: HTMLElement) => void} hear
+ * @property {(rule: import("./rules.js").RuleHeard, button: HTMLElement) => void} hearRule
  * @property {(at: string) => void} show
  * @property {() => boolean} canHear
  */
@@ -13,18 +14,14 @@ import { doubts, slips, statusOf, tally } from "./follow.js";
 import { duration, language, number, t } from "./i18n.js";
 import { isSilence, nameOf, signOf } from "./letters.js";
 import { describe } from "./mushaf_view.js";
+import { part } from "./parts.js";
 import { splitAddress } from "./passage.js";
+import { heardAs, ruleParts, ruleTable, tempo } from "./rule_card.js";
+import { ruleName } from "./rule_words.js";
+import { gravest } from "./rules.js";
 import { slipOf } from "./slip.js";
 
 const COUNTED = /** @type {const} */ (["accepted", "questioned", "wrong", "unclear"]);
-
-/** @param {string} name @param {string} [text] @param {string} [tag] @returns {HTMLElement} */
-function part(name, text, tag = "div") {
-  const node = document.createElement(tag);
-  node.className = name;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
 
 /**
  * @param {HTMLElement} body @param {Follow} follow @param {number} seconds @param {Deeds} deeds
@@ -36,20 +33,35 @@ export function renderSummary(body, follow, seconds, deeds, hifz) {
   const found = slips(follow);
   const nodes = [part("when", t("summary_time", { time: duration(seconds) }), "p"), proportion(counts), tallies(counts)];
   if (found.length) {
-    nodes.push(part("look-again", t("look_again"), "h3"));
-    const list = part("slips", undefined, "ol");
-    for (const word of found) {
-      const item = part("slip", undefined, "li");
-      item.append(wordCard(word, follow, deeds));
-      list.append(item);
-    }
-    nodes.push(list);
+    nodes.push(part("look-again", t("look_again"), "h3"), ...slipsByAyah(found, follow, deeds));
   } else {
     nodes.push(part("verdict", t(judged ? "all_right" : "nothing_heard"), "p"));
   }
   if (hifz.on || hifz.given) nodes.push(...helped(hifz, follow, deeds));
+  const table = ruleTable(follow);
+  if (table) nodes.push(table);
   nodes.push(part("privacy", t("privacy"), "p"));
   body.replaceChildren(...nodes);
+}
+
+/** @param {readonly WordState[]} words in the order of the text @param {Follow} follow @param {Deeds} deeds */
+function slipsByAyah(words, follow, deeds) {
+  /** @type {HTMLElement[]} */
+  const lists = [];
+  let last = "";
+  for (const word of words) {
+    const [surah, ayah] = splitAddress(word.at);
+    if (last !== `${surah}:${ayah}`) {
+      last = `${surah}:${ayah}`;
+      const list = part("slips", undefined, "ol");
+      list.setAttribute("aria-label", `${t("ayah")} ${number(ayah)}`);
+      lists.push(list);
+    }
+    const item = part("slip", undefined, "li");
+    item.append(wordCard(word, follow, deeds));
+    lists[lists.length - 1].append(item);
+  }
+  return lists;
 }
 
 /**
@@ -127,7 +139,11 @@ export function wordCard(word, follow, deeds) {
   badge.append(part(`icon icon-${status}`, "", "span"), told);
   side.append(badge, part("card-at", `${t("ayah")} ${number(ayah)}`, "span"));
   head.append(text, side);
-  card.append(head, ...reasons(word), deedRow(word, deeds));
+  card.append(head, ...ruleParts(word, deeds.canHear() ? deeds.hearRule : null), ...reasons(word));
+  if (word.rules.some(({ measured }) => measured !== null)) {
+    card.append(part("card-tempo", `${t("tempo")} ${tempo(follow.harakah_ms)}`, "p"));
+  }
+  card.append(deedRow(word, deeds));
   return card;
 }
 
@@ -137,7 +153,7 @@ function reasons(word) {
   if (found.length) return found.flatMap((phone) => [contrast(phone.unit, phone.heard), ...advice(phone)]);
   /** @type {Record<string, string>} */
   const plain = { accepted: "word_accepted", unclear: "word_unclear", omitted: "word_omitted" };
-  if (word.verdict === null) return [];
+  if (word.verdict === null || gravest(word.rules) !== null) return [];
   const text = word.mended ? t("mended") : t(plain[word.verdict] ?? "word_doubt");
   return [part("reason", text, "p")];
 }
@@ -206,4 +222,12 @@ export function spokenVerdict(word) {
   const lang = language();
   const pair = { expected: nameOf(worst.unit, lang), heard: nameOf(worst.heard, lang) };
   return `${said}, ${t("say_doubt", pair)}`;
+}
+
+/**
+ * What a screen reader is told of a rule broken.
+ * @param {import("./rules.js").RuleHeard} rule @param {WordState} word
+ */
+export function spokenRule(rule, word) {
+  return t("say_rule", { word: word.text, rule: ruleName(rule.rule), how: heardAs(rule) });
 }

@@ -1,10 +1,20 @@
 /** Cases run in a browser by test_page_modules.py; each leaves one line, "ok NAME" or "failed NAME: why". */
+import { Announcer } from "/static/js/announce.js";
+import { Chips } from "/static/js/chips.js";
 import { FindingView } from "/static/js/finding.js";
 import { beginFollow, beginSession, doubts, markOf, slips, statusOf, takeFeedback, takeSummary, tally } from "/static/js/follow.js";
 import { Hifz, SILENCE_S, firstLetters } from "/static/js/hifz.js";
+import { setLanguage } from "/static/js/i18n.js";
 import { nameOf, signOf } from "/static/js/letters.js";
+import { MushafView } from "/static/js/mushaf_view.js";
 import { formatRef, parseRef, searchSurahs } from "/static/js/passage.js";
+import { CHOICES, USUAL, choose, keepReading, keptReading, readingOf, written } from "/static/js/reading.js";
+import { ReadingDialog } from "/static/js/reading_dialog.js";
 import { RtpClock, RunningMedian } from "/static/js/rtp_clock.js";
+import { counts, heardAs, lengthMeter, ruleParts, ruleTable, tempo } from "/static/js/rule_card.js";
+import { gravest, ruleOf } from "/static/js/rules.js";
+import { SaidWhen } from "/static/js/said_when.js";
+import { spokenRule } from "/static/js/summary_view.js";
 import { candidateFragment, linkedIceServers } from "/static/js/whip.js";
 
 const phone = (unit, start) => ({ unit, letters: [start, start + 1] });
@@ -38,6 +48,34 @@ function findingView(chosen) {
   return { view, list, shown: () => [...list.children].map((row) => row.dataset.at).join(" ") };
 }
 const place = (at, p) => ({ at, p, text: "قُلْ هُوَ" });
+/** A row on the last letter of a word; `fields` by name. */
+function ruleRow(id, n, severity, fields = {}) {
+  const row = { rule: "qalqalah_kubra", first: 2, stop: 3, start: 800, end: 900, slip: null, expected: null, measured: null,
+    heard: null, ...fields };
+  const slip = severity === "fine" || severity === "unclear" ? null : (row.slip ?? "missing");
+  return [id, `112:1:${n}`, row.rule, row.first, row.stop, row.start, row.end, severity, slip, 0.9, row.expected,
+    row.measured, row.heard];
+}
+const ruled = (...rows) => {
+  const follow = begin();
+  takeFeedback(follow, feedback({ rules: rows }));
+  return follow;
+};
+const graves = (follow) => follow.words.map((word) => gravest(word.rules) ?? "-").join(" ");
+const summaryOf = (fields) => ({ type: "summary", verses: "112", words: [], accepted: 0, questioned: 0, seconds: 1, ...fields });
+function shown(follow, veil = () => "open") {
+  const root = document.createElement("div");
+  document.body.append(root);
+  const view = new MushafView(root, true, veil);
+  view.render({ ref: "112", words: [1, 2, 3, 4, 5].map(word) }, Array(112).fill({ surah: 112, name: "الإخلاص", latin: "", ayat: 4 }));
+  const paint = () => {
+    view.touchAll();
+    view.frame(follow);
+    return view;
+  };
+  return { root, view, paint: paint(), again: paint };
+}
+const marked = (name) => [...CSS.highlights.get(`tq-${name}`)].map(String);
 const statuses = (follow) => follow.words.map((_, index) => statusOf(follow, index)).join(" ");
 
 const cases = {
@@ -252,6 +290,177 @@ const cases = {
     view.show([place("114:1", 0.5), place("2:255", 0.4)]);
     equal(shown(), "114:1 2:255");
   },
+  a_rule_recited_again_replaces_its_mark() {
+    const follow = ruled(ruleRow(1, 2, "error"), ruleRow(2, 3, "advice", { rule: "tafkhim", slip: "light" }));
+    equal(graves(follow), "- error advice - -");
+    equal(takeFeedback(follow, feedback({ rules: [ruleRow(1, 2, "error")] })).rules, [], "told again");
+    takeFeedback(follow, feedback({ rules: [ruleRow(3, 2, "unclear")] }));
+    equal(graves(follow), "- error advice - -", "what says nothing");
+    const rules = [ruleRow(4, 2, "fine"), ruleRow(5, 3, "advice", { rule: "ikhfa" })];
+    const change = takeFeedback(follow, feedback({ rules }));
+    equal([graves(follow), follow.words[2].rules.length, [...change.touched]], ["- - advice - -", 2, [1, 2]]);
+  },
+  rules_that_come_late_or_in_another_session_are_told_apart() {
+    const follow = ruled(ruleRow(7, 2, "fine", { measured: 4 }));
+    takeFeedback(follow, feedback({ rules: [ruleRow(3, 2, "error")] }));
+    equal(graves(follow), "- - - - -", "an earlier verdict that was delayed");
+    beginSession(follow);
+    takeFeedback(follow, feedback({ rules: [ruleRow(1, 2, "error"), ruleRow(2, 9, "error")] }));
+    equal(graves(follow), "- error - - -", "a verdict of a new session, and one of another passage");
+  },
+  a_slip_that_breaks_a_rule_is_told_once_by_the_rule() {
+    const follow = ruled(ruleRow(1, 1, "error"));
+    const rows = [[1, "112:1:1", 0, "ق", 100, 200, 0.1, "ك", 0, 1], [2, "112:1:1", 2, "ل", 850, 950, 0.1, "", 2, 3]];
+    takeFeedback(follow, feedback({ phones: rows, words: [verdict(1, 1, "questioned")] }));
+    equal(doubts(follow.words[0]).map(({ unit }) => unit), ["ق"], "the same letters and sound");
+    takeFeedback(follow, feedback({ rules: [ruleRow(2, 1, "error", { start: 5000, end: 6000 })] }));
+    equal(doubts(follow.words[0]).length, 2, "the same letters, recited another time");
+    takeFeedback(follow, feedback({ rules: [ruleRow(3, 1, "fine")] }));
+    equal(doubts(follow.words[0]).length, 2, "a rule kept tells nothing");
+  },
+  a_word_with_a_rule_broken_is_to_be_looked_at_again() {
+    const follow = ruled(ruleRow(1, 2, "advice"), ruleRow(2, 3, "fine", { measured: 2 }));
+    takeFeedback(follow, feedback({ words: [verdict(1, 2, "accepted"), verdict(2, 3, "accepted")] }));
+    equal(slips(follow).map(({ at }) => at), ["112:1:2"]);
+  },
+  the_summary_has_every_rule_and_the_tempo() {
+    const follow = ruled(ruleRow(5, 1, "error"), ruleRow(6, 2, "error"));
+    equal([ruleTable(follow), follow.harakah_ms], [null, null]);
+    const rules = [ruleRow(0, 1, "error"), ruleRow(1, 2, "fine"), ruleRow(2, 3, "unclear", { rule: "tafkhim" })];
+    const touched = takeSummary(follow, summaryOf({ rules, harakah_ms: 212.4 }));
+    equal([graves(follow), [...touched]], ["error - - - -", [0, 1, 2]]);
+    setLanguage("en");
+    const rows = [...ruleTable(follow).querySelectorAll("tbody tr")];
+    const cells = (row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent).join("");
+    equal(rows.map(cells), ["1–1–", "–––1"]);
+    equal([tempo(follow.harakah_ms), tempo(null)], ["0.21 s", "calibrating"]);
+  },
+  letters_of_a_rule_are_marked_by_how_grave_it_is() {
+    const other = ruleRow(2, 2, "advice", { first: 0, stop: 2 });
+    const follow = ruled(ruleRow(1, 1, "error"), other, ruleRow(3, 3, "fine", { measured: 2 }));
+    const { root, view, again } = shown(follow);
+    equal([marked("error"), marked("advice")], [["لْ"], ["قُ"]], "whole letters");
+    equal(root.querySelectorAll(".w").length, 5);
+    equal([...root.querySelectorAll(".w")].every((span) => span.childNodes.length === 1), true, "letters stay joined");
+    equal([...root.querySelectorAll("[data-rule]")].map((span) => [span.dataset.rule, span.tabIndex, span.getAttribute("role")]),
+      [["error", 0, "button"], ["advice", 0, "button"]]);
+    takeFeedback(follow, feedback({ rules: [ruleRow(4, 1, "fine")] }));
+    again();
+    equal([marked("error"), marked("advice"), root.querySelectorAll("[data-rule]").length], [[], ["قُ"], 1], "mended");
+    view.clear();
+    equal(marked("advice"), []);
+  },
+  rules_of_hidden_words_are_not_marked() {
+    const { root } = shown(ruled(ruleRow(1, 1, "error")), () => "hidden");
+    equal([marked("error"), root.querySelectorAll("[data-rule], [tabindex]").length], [[], 0]);
+  },
+  a_note_names_each_rule_and_there_are_never_many() {
+    const sheet = document.createElement("div");
+    const words = [0, 1, 2, 3].map(() => document.createElement("span"));
+    sheet.append(...words);
+    document.body.append(sheet);
+    const chips = new Chips(sheet);
+    const names = () => [...sheet.querySelectorAll(".chip")].map((chip) => chip.textContent).join(" ");
+    words.forEach((each, index) => chips.show(each, `n${index}`, "error"));
+    equal(names(), "n1 n2 n3");
+    chips.show(words[2], "again", "advice");
+    equal([names(), sheet.querySelector("[data-severity=advice]").getAttribute("aria-hidden")], ["n1 n3 again", "true"]);
+    return new Promise((resolve) => setTimeout(resolve, 4000)).then(() => equal(names(), ""));
+  },
+  lengths_are_told_in_counts_and_shown_against_what_is_due() {
+    const rule = ruleOf(ruleRow(1, 1, "error", { rule: "madd_lazim", slip: "short", expected: [6, 6], measured: 2.64 }));
+    setLanguage("en");
+    equal([counts([1, 1]), counts([2, 2]), counts([4, 4]), counts([2.64, 2.64]), counts([2, 6])],
+      ["1 count", "2 counts", "4 counts", "2.6 counts", "2 to 6 counts"]);
+    const meter = lengthMeter(rule);
+    equal([meter.getAttribute("aria-label"), meter.style.getPropertyValue("--scale")], ["2.6 counts of 6 counts", "6"]);
+    equal([heardAs(rule), heardAs({ ...rule, measured: null }), heardAs({ ...rule, measured: null, slip: "new" })],
+      ["≈ 2.6 counts", "too short", "not clear"]);
+    equal(heardAs({ ...rule, measured: null, slip: "replaced", heard: "ں" }), "hidden nūn (ikhfāʾ)");
+    equal(lengthMeter({ ...rule, measured: 8.2 }).style.getPropertyValue("--scale"), "9");
+    setLanguage("ar");
+    equal([counts([1, 1]), counts([2, 2]), counts([4, 4]), counts([2.5, 2.5])], ["حركة واحدة", "حركتان", "٤ حركات", "٢٫٥ حركة"]);
+  },
+  a_card_tells_slips_and_the_lengths_that_were_right() {
+    const madd = { rule: "madd_arid", first: 0, stop: 1, expected: [2, 6], measured: 4 };
+    const follow = ruled(ruleRow(1, 1, "error"), ruleRow(2, 1, "fine", madd), ruleRow(3, 1, "unclear", { rule: "ikhfa" }));
+    const heard = [];
+    const kinds = (hear) => ruleParts(follow.words[0], hear).map((node) => node.className);
+    equal(kinds(null), ["rule", "held"]);
+    const [slip] = ruleParts(follow.words[0], (rule) => heard.push(rule.start));
+    slip.querySelector(".rule-hear").click();
+    equal([heard, slip.querySelector(".tile-sign").textContent], [[800], "لْ"]);
+    setLanguage("en");
+    const [, broken] = follow.words[0].rules;
+    equal(spokenRule(broken, follow.words[0]), "قُلْ: rule of tajweed, not heard");
+  },
+  settings_of_the_reading_never_contradict_each_other() {
+    equal(written(USUAL), "munfasil=4,muttasil=4,arid=any,leen=any");
+    equal(written(choose(USUAL, "munfasil", "5")), "munfasil=5,muttasil=5,arid=any,leen=any");
+    equal(written(choose(choose(USUAL, "munfasil", "5"), "muttasil", "4")), "munfasil=4,muttasil=4,arid=any,leen=any");
+    equal(written(choose(choose(USUAL, "leen", "6"), "arid", "2")), "munfasil=4,muttasil=4,arid=2,leen=2");
+    for (const [setting, values] of Object.entries(CHOICES)) {
+      for (const value of values) equal(choose(USUAL, setting, value)[setting], value);
+    }
+  },
+  settings_of_the_reading_are_kept_and_nonsense_is_not() {
+    keepReading(choose(USUAL, "munfasil", "2"));
+    equal(written(keptReading()), "munfasil=2,muttasil=4,arid=any,leen=any");
+    localStorage.setItem("talaqqi.reading", "munfasil=9,leen=6,arid=4,toString=1,x");
+    equal(written(keptReading()), "munfasil=4,muttasil=4,arid=4,leen=4");
+    localStorage.clear();
+    equal([written(keptReading()), readingOf("")], [written(USUAL), { ...USUAL }]);
+  },
+  a_choice_in_the_dialog_holds_at_once() {
+    const dialog = document.createElement("dialog");
+    dialog.innerHTML = `<div id="reading-list"></div><p id="reading-refused" hidden></p><button id="reading-usual"></button>
+      <button id="reading-close"></button>`;
+    document.body.append(dialog);
+    const told = [];
+    const view = new ReadingDialog(dialog, (reading) => told.push(written(reading)));
+    const checked = () => [...dialog.querySelectorAll("input:checked")].map((input) => input.value).join(" ");
+    view.open();
+    equal([checked(), dialog.querySelectorAll("input").length], ["4 4 any any", 15]);
+    dialog.querySelector("input[name=munfasil][value='5']").click();
+    view.refuse("why");
+    const note = dialog.querySelector("#reading-refused");
+    equal([checked(), told], ["5 5 any any", ["munfasil=5,muttasil=5,arid=any,leen=any"]]);
+    equal([note.hidden, note.textContent.includes("why")], [false, true]);
+    dialog.querySelector("#reading-usual").click();
+    equal([checked(), told.length, note.hidden], ["4 4 any any", 2, true]);
+    dialog.querySelector("#reading-close").click();
+    equal(dialog.open, false);
+    localStorage.clear();
+  },
+  a_rule_is_heard_with_the_word_it_was_said_in() {
+    const spans = [{ start: 16000, end: 17600 }, { start: 48000, end: 49600 }];
+    const follow = ruled(...spans.map((span, index) => ruleRow(index, index + 1, "error", span)));
+    const words = [[1, "112:1:1", 8000, 16800, 0.9, "accepted"], [2, "112:1:2", 0, 1600, 0.9, "accepted"]];
+    takeFeedback(follow, feedback({ words }));
+    const said = new SaidWhen();
+    said.noteLate(follow);
+    equal(said.word("112:1:1"), null, "before any session");
+    said.zero_ms = 1000;
+    said.noteLate(follow);
+    equal([said.word("112:1:1"), said.rule(follow.words[0].rules[0])], [[1500, 2050], [1500, 2100]]);
+    equal(said.rule(follow.words[1].rules[0]), [4000, 4100], "said again, apart from the word judged");
+    said.clear();
+    equal([said.word("112:1:1"), said.rule(follow.words[0].rules[0])], [null, null]);
+  },
+  screen_readers_hear_a_rule_once_and_not_too_often() {
+    const region = document.createElement("p");
+    const announcer = new Announcer(region);
+    const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    announcer.say("rule", "first");
+    return wait(10).then(() => {
+      equal(region.textContent, "first");
+      for (const [kind, text] of [["word", "w"], ["rule", "second"], ["rule", "third"]]) announcer.say(kind, text);
+      return wait(1000);
+    }).then(() => {
+      equal(region.textContent, "first", "too soon");
+      return wait(2500);
+    }).then(() => equal(region.textContent, "third. w"));
+  },
   units_have_names_in_both_languages() {
     const units = [..."ءبتثجحخدذرزسشصضطظعغفقكلمنهوي"].flatMap((c) => [c, c + c]);
     units.push("نننن", "مممم", "ووو", "ييي", "َ", "ُ", "ِ", "اا", "ۥۥ", "ۦۦ", "ــ", "ڇ", "ںںں", "۾۾۾", "ٲ", "۪");
@@ -310,7 +519,7 @@ const cases = {
 const lines = [];
 for (const [name, run] of Object.entries(cases)) {
   try {
-    run();
+    await run();
     lines.push(`ok ${name}`);
   } catch (error) {
     lines.push(`failed ${name}: ${error.message}`);

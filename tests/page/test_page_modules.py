@@ -47,7 +47,7 @@ def _results() -> dict[str, str]:
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with _serving() as address:
         page = f"{address}/module_cases.html"
-        command = [BROWSER, *flags, "--virtual-time-budget=10000", "--dump-dom", page]
+        command = [BROWSER, *flags, "--virtual-time-budget=20000", "--dump-dom", page]
         dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     found = re.search(r'<pre id="results">(.*?)</pre>', dom, re.DOTALL)
     assert found, dom
