@@ -67,7 +67,7 @@ def said(
 def test_a_release_that_is_there() -> None:
     verdict = said()
     assert (verdict.severity, verdict.slip) == (Severity.FINE, None)
-    assert said(0.18).confidence >= verdict.confidence > 0.8
+    assert said(0.18).confidence > verdict.confidence > 0.7
 
 
 def test_a_closure_that_opens_into_the_next_letter() -> None:

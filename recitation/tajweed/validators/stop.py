@@ -33,8 +33,8 @@ AROUND_SAMPLES = SAMPLE_HZ
 LEAST_SAKT_S, LONGEST_SAKT_S = 0.1, 1.0
 """A shorter hush is the letter itself; a longer one is a stop."""
 ROOM_SAMPLES = 4 * SAMPLE_HZ
-LEAST_BREAK_S = 0.25
-"""Silence within a word from which it is broken; a closure is shorter."""
+LEAST_BREAK_S = 0.4
+"""Silence within a word from which it is broken; the closure of a doubled letter, recited slowly, is shorter."""
 SETTLED_SAMPLES, LISTENED_SAMPLES = SAMPLE_HZ // 10, SAMPLE_HZ // 4
 """After a stop: what is left to the echo, and how far there is sound when the stop is told."""
 _STOP_IS_GOOD = "36:52:6"
@@ -104,7 +104,7 @@ class StopValidator:
             return []
         if not self._audio(begin, end).any():  # the recording may have been cut off before the next word
             return []
-        return [answer(Found(changed, (heard,), phone.at), Severity.ADVICE, Slip.REPLACED, phone.p, phone.unit)]
+        return [answer(Found(changed, (heard,), phone.at), Severity.ERROR, Slip.REPLACED, phone.p, phone.unit)]
 
     def _hush_s(self, start: int, end: int, below_db: float) -> float:
         """Seconds of the longest stretch from ``start`` to ``end`` that is ``below_db`` below the vowels around it."""
@@ -139,9 +139,9 @@ def _broken(before: Heard, heard: Heard, confidence: float) -> RuleVerdict:
     phone, last = before.phone, heard.phone
     changed = _waqf_of(last.at)
     if changed is not None and last.unit in SHORT_VOWELS and _is_last(heard, stopped=False):
-        return answer(Found(changed, (heard,), last.at), Severity.ADVICE, Slip.REPLACED, confidence, last.unit)
+        return answer(Found(changed, (heard,), last.at), Severity.ERROR, Slip.REPLACED, confidence, last.unit)
     place = Found(Instance(Rule.WAQF, phone.index, phone.index, phone.letters), (before,), phone.at)
-    return answer(place, Severity.ADVICE, Slip.BROKEN, confidence)
+    return answer(place, Severity.ERROR, Slip.BROKEN, confidence)
 
 
 def _breaks(before: Heard, heard: Heard) -> bool:
