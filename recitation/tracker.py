@@ -31,9 +31,9 @@ REST_FRAMES = 50
 """After a second of silence one phone before the end of the passage, that phone is not waited for."""
 REVISED_FRAMES = 25
 """How far before the open phone a path may still change its mind about phones not yet closed."""
-SHOWN_FRAMES = 5
-SHOWN_COST = 1.5
-"""A jump moves the cursor 100 ms after it, when its path is so many nats better than the one shown."""
+SHOWN_FRAMES = 3
+SHOWN_COST = 0.5
+"""A jump moves the cursor 60 ms after it, when its path is so many nats better than the one shown."""
 STRANGENESS_MEMORY = 0.04
 """Weight of the newest frame in the running strangeness: it remembers some 25 frames with a phone."""
 FINAL_FRAMES = 25
