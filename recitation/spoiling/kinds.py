@@ -7,7 +7,7 @@ import numpy as np
 
 from recitation.audio import SAMPLE_HZ, Pcm
 from recitation.made_voice.speech import colour
-from recitation.phones import IKHFA, IQLAB
+from recitation.phones import IKHFA, IQLAB, SHORT_VOWELS
 from recitation.prosody.formants import vowel_formants
 from recitation.prosody.release import LAG_SAMPLES, release_of
 from recitation.spoiling.sound import Edit, paused, removed, replaced, retimed, room_of, second_formant_moved
@@ -40,8 +40,8 @@ BEFORE_BURST = 80
 """A burst begins up to 5 ms before its level has risen half."""
 LONGEST_ENDING = 6400
 """A release before a pause is over within 0.4 s."""
-BROKEN_S = 0.6
-"""Pause put into a word."""
+PAUSE_S = 0.6
+"""Pause put into or after a word."""
 LEAST_N, MOST_N = 480, 2400
 """Length of a clear ن that may stand for a hidden one, samples."""
 A_VOWELS = ("َ", "اا")
@@ -236,18 +236,33 @@ KINDS: dict[str, Kind] = {
 }
 """Kinds of slips at a place where a rule holds."""
 
-BROKEN = "word broken"
-"""The kind that breaks the rule of stopping, which holds at every word."""
+
+def word_broken(take: Take, place: int, random: Random) -> Change | None:
+    """A pause within a word, after its vowel ``take.phones[place]``."""
+    goes_on = place + 1 < len(take.phones) and take.phones[place + 1].phone.at == take.phones[place].phone.at
+    return _paused(take, place, Slip.BROKEN, random) if goes_on else None
 
 
-def broken(take: Take, place: int, random: Random) -> Change | None:
-    """A pause within a word, after its vowel ``take.phones[place]``; None where there is none to pause after."""
+def stopped_as_if_joined(take: Take, place: int, random: Random) -> Change | None:
+    """A pause after a word whose short vowel ``take.phones[place]`` a stop would have taken away."""
+    last = place + 1 < len(take.phones) and take.phones[place + 1].phone.at != take.phones[place].phone.at
+    short = take.phones[place].phone.unit in SHORT_VOWELS
+    return _paused(take, place, Slip.REPLACED, random) if last and short else None
+
+
+def _paused(take: Take, place: int, slip: Slip, random: Random) -> Change | None:
     heard = take.phones[place]
-    inside = place + 1 < len(take.phones) and take.phones[place + 1].phone.at == heard.phone.at
-    if not inside or kind_of(heard.phone.unit) != "V" or heard.end is None or heard.following is None:
+    if kind_of(heard.phone.unit) != "V" or heard.end is None or heard.following is None:
         return None
-    room = room_of(take.pcm, round(BROKEN_S * SAMPLE_HZ), random)
-    return Change(paused(take.pcm, heard.end, room), Slip.BROKEN, BROKEN_S, place, place + 1)
+    room = room_of(take.pcm, round(PAUSE_S * SAMPLE_HZ), random)
+    return Change(paused(take.pcm, heard.end, room), slip, PAUSE_S, place, place + 1)
+
+
+PAUSES: dict[str, Callable[[Take, int, Random], Change | None]] = {
+    "word broken": word_broken,
+    "stopped as if joined": stopped_as_if_joined,
+}
+"""Kinds that break the rule of stopping, which holds at every word: after a phone of the take; or None."""
 
 
 def sure(take: Take, change: Change) -> bool:

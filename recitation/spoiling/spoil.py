@@ -15,14 +15,13 @@ from recitation.made_voice import MadeRecitation, Order, make_recitation
 from recitation.phones import IKHFA, INDEX, IQLAB, QALQALAH, is_held, is_madd
 from recitation.pipeline import passage
 from recitation.spoiling.kinds import (
-    BROKEN,
     GHUNNAH_RULES,
     HALF,
     KINDS,
+    PAUSES,
     STRETCHED,
     Change,
     Random,
-    broken,
     neighbours,
     sure,
 )
@@ -52,7 +51,7 @@ class Spoiled:
     """A slip that was made."""
 
     kind: str
-    """One of ``KINDS``, ``BROKEN`` or ``SPOKEN_KINDS``."""
+    """One of ``KINDS``, ``PAUSES`` or ``SPOKEN_KINDS``."""
     rule: Rule
     at: str
     """``surah:ayah:word`` of the word whose letters the rule names."""
@@ -83,27 +82,26 @@ class Clip:
     spoiled: tuple[Spoiled, ...]
 
 
-def spoil(take: Take, seed: int, kinds: Sequence[str] = (*KINDS, BROKEN)) -> Clip:
+def spoil(take: Take, seed: int, kinds: Sequence[str] = (*KINDS, *PAUSES)) -> Clip:
     """A take with slips of every kind that finds a place in it, in random places, well apart from each other.
 
     Kinds take turns, so that rare ones are not crowded out.
     """
     random = np.random.default_rng(seed)
-    chosen: list[tuple[str, Change, Found]] = []
+    chosen: list[tuple[str, Change, Key]] = []
     most = max(1, int(PER_SECOND * take.seconds))
     waiting = {kind: _targets(take, kind, random) for kind in random.permutation(list(kinds)).tolist()}
     while waiting and len(chosen) < most:
         for kind in list(waiting):
-            wound = next((found for found in waiting[kind] if _apart(found[0], chosen)), None)
-            if wound is None:
+            target = next((found for found in waiting[kind] if _apart(found[0], chosen)), None)
+            if target is None:
                 del waiting[kind]
             elif len(chosen) < most:
-                chosen.append((kind, *wound))
+                chosen.append((kind, *target))
     chosen.sort(key=lambda one: one[1].edit.start)
     edits = [change.edit for _, change, _ in chosen]
     spoiled = []
-    for kind, change, found in chosen:
-        at, rule, letters = key_of(found) if kind != BROKEN else _within(found)
+    for kind, change, (at, rule, letters) in chosen:
         start = moved(change.edit.start, edits)
         spoiled.append(
             Spoiled(
@@ -114,29 +112,30 @@ def spoil(take: Take, seed: int, kinds: Sequence[str] = (*KINDS, BROKEN)) -> Cli
     return Clip(take, apply(take.pcm, edits), tuple(spoiled))
 
 
-def _targets(take: Take, kind: str, random: Random) -> Iterator[tuple[Change, Found]]:
-    """Changes of a kind that the take has places for, in random order."""
-    for n in random.permutation(len(take.found)).tolist():
-        found = take.found[n]
-        if kind == BROKEN:
-            change = broken(take, take.place(found.phones[-1]), random)
-        else:
-            change = KINDS[kind](take, found, random)
+def _targets(take: Take, kind: str, random: Random) -> Iterator[tuple[Change, Key]]:
+    """Changes of a kind that the take has places for, in random order, and the rule that each breaks."""
+    changes = _paused(take, kind, random) if kind in PAUSES else _changed(take, kind, random)
+    for change, key in changes:
         if change is not None and change.edit.start >= SETTLING_S * SAMPLE_HZ and sure(take, change):
-            yield change, found
+            yield change, key
 
 
-def _apart(change: Change, chosen: Sequence[tuple[str, Change, Found]]) -> bool:
+def _changed(take: Take, kind: str, random: Random) -> Iterator[tuple[Change | None, Key]]:
+    for n in random.permutation(len(take.found)).tolist():
+        yield KINDS[kind](take, take.found[n], random), key_of(take.found[n])
+
+
+def _paused(take: Take, kind: str, random: Random) -> Iterator[tuple[Change | None, Key]]:
+    for place in random.permutation(len(take.phones)).tolist():
+        phone = take.phones[place].phone
+        yield PAUSES[kind](take, place, random), (phone.at, Rule.WAQF, phone.letters)
+
+
+def _apart(change: Change, chosen: Sequence[tuple[str, Change, Key]]) -> bool:
     gap = APART_S * SAMPLE_HZ
     return all(
         change.edit.start > other.edit.end + gap or change.edit.end < other.edit.start - gap for _, other, _ in chosen
     )
-
-
-def _within(found: Found) -> Key:
-    """A word that is broken is broken at a phone, whatever rule led there."""
-    heard = found.phones[-1].phone
-    return heard.at, Rule.WAQF, heard.letters
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from recitation.audio import SAMPLE_HZ, Pcm
 from recitation.events import Update
 from recitation.judge import DOUBTFUL
 from recitation.pipeline import Passage, Session, recite
-from recitation.spoiling.kinds import BROKEN
+from recitation.spoiling.kinds import PAUSES
 from recitation.spoiling.spoil import Clip, Spoiled
 from recitation.spoiling.takes import Key, Take, key_of
 from recitation.tajweed.moshaf import Moshaf
@@ -176,10 +176,11 @@ def compare(spoiled: Sequence[Spoiled], before: Sequence[Update], after: Sequenc
 
 
 def _answer(said: Mapping[Key, Answer], slip: Spoiled) -> Answer | None:
-    if slip.kind != BROKEN:
+    if slip.kind not in PAUSES:
         return said.get(slip.key)
-    # A broken word is one slip, whichever of its letters it is told at.
-    found = [answer for (at, _, _), answer in said.items() if at == slip.at and answer.slip is slip.slip]
+    # A pause where none belongs is one slip, whichever letters of the word it is told at.
+    of_word = ((rule, answer) for (at, rule, _), answer in said.items() if at == slip.at)
+    found = [answer for rule, answer in of_word if rule is slip.rule and answer.slip is slip.slip]
     return max(found, key=lambda answer: GRAVITY[answer.severity], default=None)
 
 

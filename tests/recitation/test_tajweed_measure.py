@@ -12,7 +12,6 @@ from recitation.accuracy.tables import MarksError
 from recitation.acoustics.engine import OnnxEngine
 from recitation.events import Following, PhoneVerdict, Update
 from recitation.made_voice import EspeakError
-from recitation.spoiling.kinds import BROKEN
 from recitation.spoiling.spoil import Clip, Spoiled, spoken_wrong
 from recitation.spoiling.takes import Key, Take, key_of
 from recitation.tajweed.figures import alarms, found_in, summarise, wilson
@@ -101,7 +100,7 @@ def test_a_slip_is_held_against_its_twin() -> None:
 
 
 def test_a_broken_word_may_be_told_at_any_of_its_letters() -> None:
-    broken = slip(("1:2:4", Rule.WAQF, (0, 0)), BROKEN, Slip.BROKEN)
+    broken = slip(("1:2:4", Rule.WAQF, (0, 0)), "word broken", Slip.BROKEN)
     after = [update(9_600, verdict(ERROR, ("1:2:4", Rule.WAQF, (3, 4)), Slip.BROKEN), verdict(ERROR, slip=Slip.SHORT))]
     (tried,) = compare([broken], [update(9_600, verdict(FINE))], after)
     assert (tried.before, tried.after, tried.named) == (None, ERROR, True)

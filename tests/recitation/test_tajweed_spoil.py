@@ -18,7 +18,7 @@ from recitation.made_voice.psola import period_of
 from recitation.pipeline import passage
 from recitation.prosody.formants import vowel_formants
 from recitation.prosody.release import LAG_SAMPLES, release_of
-from recitation.spoiling.kinds import BROKEN, GHUNNAH_RULES, KINDS, NOT_NASAL
+from recitation.spoiling.kinds import GHUNNAH_RULES, KINDS, NOT_NASAL, PAUSES
 from recitation.spoiling.sound import (
     Edit,
     apply,
@@ -148,7 +148,7 @@ def test_slips_are_apart_and_the_rest_is_untouched(take: Take, seed: int) -> Non
     assert len(clip.spoiled) > 3 and len({slip.kind for slip in clip.spoiled}) > 3
     assert clip.spoiled[0].start >= SETTLING_S * SAMPLE_HZ
     known = set(map(key_of, take.found))
-    assert all(slip.key in known for slip in clip.spoiled if slip.kind != BROKEN)
+    assert all(slip.key in known for slip in clip.spoiled if slip.kind not in PAUSES)
     for before, after in pairwise(clip.spoiled):
         assert after.start - before.end > 0.9 * APART_S * SAMPLE_HZ
     np.testing.assert_array_equal(clip.pcm[: clip.spoiled[0].start], take.pcm[: clip.spoiled[0].start])
@@ -244,15 +244,19 @@ def test_weights_are_moved_in_the_vowel_after_the_letter(take: Take) -> None:
             assert bands[0] != pytest.approx(bands[1], abs=0.5)
 
 
-def test_a_word_is_broken_by_the_room(take: Take) -> None:
-    clip = only(take, BROKEN)
+@pytest.mark.parametrize(("kind", "made"), [("word broken", Slip.BROKEN), ("stopped as if joined", Slip.REPLACED)])
+def test_a_pause_is_put_where_none_belongs(take: Take, kind: str, made: Slip) -> None:
+    clip = only(take, kind)
     for slip in clip.spoiled:
         quiet = clip.pcm[slip.start + 200 : slip.end - 200]
-        assert slip.slip is Slip.BROKEN and len(quiet) > 0.5 * SAMPLE_HZ
+        assert slip.slip is made and len(quiet) > 0.5 * SAMPLE_HZ
         assert float(np.abs(quiet).max()) < 0.02
+        phones = [heard.phone for heard in take.phones]
+        place = max(n for n, phone in enumerate(phones) if (phone.at, phone.letters) == (slip.at, slip.letters))
+        assert (phones[place + 1].at == slip.at) == (made is Slip.BROKEN)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, BROKEN])
+@pytest.mark.parametrize("kind", [*KINDS, *PAUSES])
 def test_every_kind_finds_a_place(take: Take, kind: str) -> None:
     assert {slip.kind for slip in only(take, kind).spoiled} == {kind}
 
