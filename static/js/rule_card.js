@@ -179,7 +179,7 @@ export function ruleTable(follow) {
 /** @param {Follow} follow */
 function caption(follow) {
   const title = part("rules-title", t("rules"), "caption");
-  title.append(part("rules-tempo", `${t("tempo")} ${tempo(follow.harakah_ms)}`, "span"));
+  if (follow.harakah_ms !== null) title.append(part("rules-tempo", `${t("tempo")} ${tempo(follow.harakah_ms)}`, "span"));
   return title;
 }
 

@@ -23,9 +23,10 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from recitation.audio import Pcm, stream_audio
-from recitation.lexicon import default_lexicon
-from recitation.made_voice import MadeRecitation
+from recitation.lexicon import default_lexicon, recited
+from recitation.made_voice import EspeakError, MadeRecitation, make_recitation
 from recitation.mushaf import parse_reference
+from recitation.phones import QALQALAH
 from recitation.sound_files import write_audio
 
 pytestmark = pytest.mark.e2e
@@ -65,6 +66,17 @@ def made(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathF
 def two_ayat(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathFactory) -> Microphone:
     recitation = make("112:1-2", voice="man4", harakah_s=0.14)
     return Microphone.of(tmp_path_factory.mktemp("two"), "112", recitation.pcm)
+
+
+@pytest.fixture(scope="module")
+def without_qalqalah(tmp_path_factory: pytest.TempPathFactory) -> Microphone:
+    words = recited(default_lexicon().words(parse_reference("112:1-2")))
+    flat = [(word, tuple(phone for phone in form if phone.script != QALQALAH)) for word, form in words]
+    try:
+        recitation = make_recitation(flat, "woman1")
+    except EspeakError as missing:
+        pytest.skip(f"the made voice needs espeak-ng: {missing}")
+    return Microphone.of(tmp_path_factory.mktemp("flat"), "112", recitation.pcm)
 
 
 @pytest.fixture(scope="module")
@@ -326,6 +338,53 @@ def test_the_place_is_found_and_followed_from_the_first_word(
         page.click("#mic")
         watched.wait_for_summary()
         watched.picture("find-end")
+        assert not watched.problems
+
+
+SENT = """window.sent = []; const send = RTCDataChannel.prototype.send;
+RTCDataChannel.prototype.send = function (text) { window.sent.push(JSON.parse(text)); send.call(this, text); };"""
+"""Keeps what the page says to the server."""
+
+
+def test_a_rule_broken_is_marked_named_and_explained(
+    playwright: Playwright, server: str, without_qalqalah: Microphone
+) -> None:
+    with browser(playwright, without_qalqalah) as running:
+        watched = Watched(running.new_page(viewport=PHONE))
+        page = watched.page
+        page.add_init_script(SENT)
+        page.goto(f"{server}/?verses=112&lang=en")
+        page.click("#read-by")
+        page.locator("[name=munfasil][value='5']").check(force=True)
+        assert page.locator("[name=muttasil][value='5']").is_checked(), "munfasil is never longer than muttasil"
+        watched.picture("rule-reading")
+        page.click("#reading-close")
+        page.click("#mic")
+        word = page.locator(".w[data-at='112:1:4'][data-rule]")
+        word.wait_for(timeout=20_000)
+        assert "Greater qalqalah" in page.inner_text(".chip").capitalize()
+        marks = "['advice', 'error'].flatMap(name => [...CSS.highlights.get(`tq-${name}`)].map(String))"
+        assert any("د" in letters for letters in page.evaluate(marks))
+        watched.picture("rule-live")
+        page.wait_for_function("document.querySelector('#live').textContent.includes('greater qalqalah')")
+        word.press("Enter")
+        rule = page.locator("#card .rule")
+        rule.locator(".advice-fix").wait_for(timeout=5_000)
+        assert rule.locator(".rule-name").inner_text().lower() == "greater qalqalah"
+        assert "the qalqalah was not heard" in rule.inner_text().lower()
+        watched.picture("rule-card")
+        page.keyboard.press("Escape")
+        page.click("#mic")
+        watched.wait_for_summary()
+        watched.picture("rule-end")
+        told = page.locator("[data-severity=advice], [data-severity=error]")
+        assert page.locator(".rules tr", has_text="greater qalqalah").filter(has=told).count() == 1
+        page.locator("#summary-body .rule-hear").first.click()
+        page.wait_for_selector(".rule-hear.playing")
+        page.wait_for_selector(".rule-hear:not(.playing)", timeout=10_000)
+        readings = page.evaluate("window.sent.filter(message => message.type === 'reading').map(m => m.moshaf)")
+        assert readings == ["munfasil=5,muttasil=5,arid=any,leen=any"]
+        assert page.is_hidden("#error"), "the server took the settings of the reading"
         assert not watched.problems
 
 
