@@ -149,12 +149,13 @@ class Server:
         return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
 
     def metric(self, name: str) -> float:
-        """A figure of /metrics without labels."""
+        """A figure of /metrics, the sum over its labels."""
         with urlopen(f"{self.url}/metrics", timeout=10) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith(f"{name} "):
-                    return float(line.split()[1])
-        raise KeyError(name)
+            lines = answer.read().decode().splitlines()
+        found = [float(line.split()[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        if not found:
+            raise KeyError(name)
+        return sum(found)
 
 
 def start_probe(url: str, recitation: Recitation, *options: str) -> "subprocess.Popen[str]":

@@ -35,6 +35,7 @@ from server.metrics import CONTENT_TYPE, Metrics
 from server.monitor import Monitor
 from server.pitch import HearSpans, PitchLoop
 from server.problems import problem, report
+from server.reception import Reception
 from server.register import Register
 from server.session import MakeLine
 from server.whip import Whip
@@ -155,9 +156,8 @@ class Server:
         self._finder = Finder(lexicon, self.metrics)
         self._pitch = PitchLoop(ear.pitch, self.live.lines, self.metrics)
         self.register = Register()
-        self.whip = Whip(
+        self._reception = Reception(
             config,
-            self._tokens,
             self.live,
             self._finder,
             self._pitch,
@@ -166,13 +166,14 @@ class Server:
             ear.name,
             self.register,
         )
+        self._whip = Whip(config, self._tokens, self._reception)
         self._monitor = Monitor(config, self._tokens, self.register, self.metrics)
         self._api = Api(Passages(lexicon), config.static)
 
     def application(self) -> web.Application:
         """The web application; its start starts the encoder loop and the sessions, its end ends them."""
         app = web.Application(middlewares=[report], client_max_size=self.config.offer_bytes)
-        app.add_routes([*self.whip.routes(), *self._monitor.routes(), *self._api.routes()])
+        app.add_routes([*self._whip.routes(), *self._monitor.routes(), *self._api.routes()])
         app.add_routes(
             [
                 web.get("/", self._page),
@@ -181,7 +182,7 @@ class Server:
                 web.get("/healthz", self._health),
                 web.get("/readyz", self._readiness),
                 web.get("/metrics", self._metrics_text),
-                web.options("/api/{any:.*}", self.whip.options),
+                web.options("/api/{any:.*}", self._whip.options),
             ]
         )
         app.on_response_prepare.append(self._add_headers)
@@ -195,7 +196,7 @@ class Server:
         gc.collect()
         gc.freeze()
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(loop.run()) for loop in (self._pitch, self.live, self.whip)]
+            loops = [tasks.create_task(loop.run()) for loop in (self._pitch, self.live, self._reception)]
             self.ready = True
             yield
             self.ready = False

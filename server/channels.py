@@ -102,13 +102,15 @@ class _Sending(msgspec.Struct):
 
 
 class FeedbackTail:
-    """The verdicts of one session that are still being repeated, and the messages that carry them.
+    """The verdicts of one session that are still to be sent or repeated, and the messages that carry them.
 
     `update` notes what a hop brought; `messages` makes what is to be sent for it: one message with the newest verdicts
-    of the last 2 s, and further ones only while some verdict has never been sent.
+    of the last 2 s, and further ones only while some verdict has never been sent. Where no message is lost, `repeats`
+    is false and each verdict is in one message only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, repeats: bool = True) -> None:
+        self._repeats = repeats
         self.seq = 0
         """Of the newest message made."""
         self._rows: deque[_Sending] = deque(maxlen=PENDING_ROWS)
@@ -151,6 +153,8 @@ class FeedbackTail:
         made = [self._message(update, rtp, stamps)]
         while any(sending.first_sent is None for sending in self._rows):
             made.append(self._message(update, rtp, stamps))
+        if not self._repeats:
+            self._rows.clear()
         return made
 
     def _message(self, update: Update, rtp: int, stamps: Stamps) -> str:
@@ -185,7 +189,7 @@ class FeedbackTail:
         """Verdicts never sent, then repeats, each newest first, as many as fit into `room` bytes."""
         chosen: list[_Sending] = []
         for sending in sorted(reversed(self._rows), key=lambda s: s.first_sent is not None):
-            if sending.size > room:
+            if sending.size > room or (sending.first_sent is not None and not self._repeats):
                 break
             room -= sending.size
             chosen.append(sending)

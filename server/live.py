@@ -28,7 +28,7 @@ from recitation.listening import HopVoice
 from recitation.prosody.phrase import Phrase
 from recitation.prosody.pitch import Contour, PitchSession
 from recitation.tajweed.moshaf import Moshaf
-from server.metrics import Metrics
+from server.metrics import Metrics, Way
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +126,11 @@ class Heard(Protocol):
 class Seat:
     """A session's place in the encoder loop. Made by `Live.join`."""
 
-    def __init__(self, live: "Live", slot: int, line: Line, heard: Heard, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, live: "Live", slot: int, line: Line, heard: Heard, failed: Callable[[Exception], None], way: Way
+    ) -> None:
         self.slot = slot
+        self.way = way
         self.line = line
         self.ready_since: float | None = None
         self.in_step: Line | None = None
@@ -242,12 +245,12 @@ class Live:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         metrics.capacity.set(capacity)
 
-    def join(self, line: Line, heard: Heard, failed: Callable[[Exception], None]) -> Seat:
-        """Seat a session. `failed` is told when its line breaks. Raises Busy."""
+    def join(self, line: Line, heard: Heard, failed: Callable[[Exception], None], way: Way = "webrtc") -> Seat:
+        """Seat a session whose audio comes by `way`. `failed` is told when its line breaks. Raises Busy."""
         self.admit()
-        seat = Seat(self, self._encoder.join(), line, heard, failed)
+        seat = Seat(self, self._encoder.join(), line, heard, failed, way)
         self._seats.add(seat)
-        self._metrics.sessions.set(len(self._seats))
+        self._metrics.sessions[way].add()
         return seat
 
     def admit(self) -> None:
@@ -436,4 +439,4 @@ class Live:
     def _vacate(self, seat: Seat) -> None:
         self._encoder.leave(seat.slot)
         self._seats.discard(seat)
-        self._metrics.sessions.set(len(self._seats))
+        self._metrics.sessions[seat.way].add(-1)

@@ -1,8 +1,8 @@
 """Figures of a running server in Prometheus' text format (version 0.0.4), without a registry or a dependency."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, Protocol, get_args
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -32,6 +32,22 @@ class Gauge(Counter):
     def set(self, value: float) -> None:
         """It is `value` now."""
         self.value = value
+
+
+Way = Literal["webrtc", "websocket"]
+"""How a session's audio comes."""
+
+
+class Sessions(dict[Way, Gauge]):
+    """Sessions open, by the way their audio comes."""
+
+    def __init__(self) -> None:
+        super().__init__({way: Gauge() for way in get_args(Way)})
+
+    @property
+    def value(self) -> float:
+        """All of them."""
+        return sum(gauge.value for gauge in self.values())
 
 
 class Histogram:
@@ -106,7 +122,7 @@ class Metrics:
     """Every figure of a server."""
 
     def __init__(self) -> None:
-        self.sessions = Gauge()
+        self.sessions = Sessions()
         self.capacity = Gauge()
         self.teachers = Gauge()
         self.opened = Counter()
@@ -151,7 +167,7 @@ class Metrics:
                 yield from metric.samples(f"talaqqi_{name}", labels)
 
     def _families(self) -> Iterator[tuple[str, str, dict[str, Metric]]]:
-        yield "sessions", "Sessions open.", {"": self.sessions}
+        yield "sessions", "Sessions open.", _labelled("transport", self.sessions)
         yield "sessions_capacity", "Sessions that may be open.", {"": self.capacity}
         yield "teachers", "Teachers watching.", {"": self.teachers}
         yield "sessions_opened_total", "Sessions accepted.", {"": self.opened}
@@ -166,7 +182,7 @@ class Metrics:
             "Feedback messages not sent, the channel being full.",
             {"": self.feedback_skipped},
         )
-        yield "bad_messages_total", "Control messages refused.", {"": self.bad_messages}
+        yield "bad_messages_total", "Messages and audio frames refused.", {"": self.bad_messages}
         yield "faults_total", "Sessions ended by a fault of the server.", {"": self.faults}
         yield "connect_seconds", "Offer to connection.", {"": self.connect}
         yield "stage_seconds", "Time in each stage of a hop.", _labelled("stage", self.stages)
@@ -181,7 +197,7 @@ class Metrics:
         yield "cache_misses_total", "Times it had to be made, by cache.", _labelled("cache", misses)
 
 
-def _labelled(label: str, series: dict[str, Counter] | dict[str, Histogram]) -> dict[str, Metric]:
+def _labelled(label: str, series: Mapping[Way, Metric] | Mapping[str, Metric]) -> dict[str, Metric]:
     return {f'{label}="{value}"': metric for value, metric in series.items()}
 
 

@@ -1,68 +1,85 @@
-"""A WHIP client's peer connection: aiortc behind four calls, its pitfalls dealt with.
+"""A WHIP client's peer connection as a transport: aiortc behind a few calls, its pitfalls dealt with.
 
 Audio goes through the tap of `server.rtp_tap`; where that cannot be installed the track is read, later and dearer.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
-from server.channels import Channels, OnMessage
-from server.rtp_tap import AudioTap, OnAudio, TapUnavailable, follow, install
-from server.sdp import BadSdp, Credentials, Fragment, Offer, Unacceptable, write_answer
+from server.channels import Channels
+from server.messages import ServerMessage
+from server.metrics import Way
+from server.rtp_tap import AudioTap, Counts, TapUnavailable, follow, install
+from server.sdp import BadSdp, Fragment, Offer, Unacceptable, write_answer
+from server.transport import Listener, NotOpened
 
 logger = logging.getLogger(__name__)
-
-OnState = Callable[[str], None]
-"""Called with `connected`, `failed` or `closed`."""
 
 
 class IceRestart(Exception):
     """The client wants an ICE restart, which aiortc cannot do: 422 (RFC 9725 4.3.3). It makes a new connection."""
 
 
-class Peer:
-    """One peer connection, from offer to close."""
+class PeerClosed(Exception):
+    """The connection was closed before there was an answer."""
 
-    def __init__(
-        self, offer: Offer, *, on_audio: OnAudio, on_open: Callable[[], None], on_message: OnMessage, on_state: OnState
-    ) -> None:
+
+class Peer:
+    """One peer connection, from offer to close. A transport."""
+
+    way: Way = "webrtc"
+    loses = True
+
+    def __init__(self, offer: Offer, *, public_ip: str | None, message_bytes: int) -> None:
         # Without an empty list aiortc asks a public STUN server, which takes up to 5 s where UDP is blocked.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._offer = offer
-        self._on_audio = on_audio
-        self._on_state = on_state
-        self.tap: AudioTap | None = None
+        self._public_ip, self._message_bytes = public_ip, message_bytes
+        self._answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._tap: AudioTap | None = None
         self._follow: asyncio.Task[None] | None = None
         transceiver = self._connection.addTransceiver("audio", direction="recvonly")
         codecs = RTCRtpReceiver.getCapabilities("audio")
         assert codecs is not None
         transceiver.setCodecPreferences([c for c in codecs.codecs if c.mimeType.lower() == "audio/opus"])
         self._receiver = transceiver.receiver
-        self.channels: Channels | None = None
-        if offer.channels:
-            self.channels = Channels(self._connection, on_open, on_message)
-        self._connection.on("connectionstatechange", self._state_changed)
+        self._channels: Channels | None = None
 
-    async def answer(self, *, public_ip: str | None, message_bytes: int) -> str:
-        """Take the offer; the SDP answer with all our candidates. Raises BadSdp or Unacceptable."""
+    async def answer(self) -> str:
+        """The SDP answer, once the connection is opened. Raises BadSdp, Unacceptable, or PeerClosed."""
+        return await self._answered
+
+    async def open(self, listener: Listener) -> None:
+        """Take the offer and make the answer. Raises NotOpened; `answer` raises why."""
+        try:
+            answer = await self._take_offer(listener)
+        except Exception as error:
+            self._fail(error)
+            raise NotOpened from error
+        if not self._answered.done():
+            self._answered.set_result(answer)
+
+    async def _take_offer(self, listener: Listener) -> str:
+        """The SDP answer with all our candidates. Raises BadSdp or Unacceptable."""
+        if self._offer.channels:
+            self._channels = Channels(self._connection, listener.ready, listener.message)
+        self._connection.on("connectionstatechange", lambda: self._state_changed(listener))
         try:
             SessionDescription.parse(self._offer.text)
         except (ValueError, AssertionError, LookupError, AttributeError, TypeError, StopIteration) as error:
             raise BadSdp(f"an attribute of the offer cannot be read ({type(error).__name__}: {error})") from error
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(self._offer.text, "offer"))
-            self._listen()
+            self._listen(listener)
             await self._connection.setLocalDescription()
         except (ValueError, OperationError) as error:
             raise Unacceptable(f"the offer cannot be answered: {error}") from error
-        return write_answer(
-            self._offer, self._connection.localDescription.sdp, public_ip=public_ip, message_bytes=message_bytes
-        )
+        sdp = self._connection.localDescription.sdp
+        return write_answer(self._offer, sdp, public_ip=self._public_ip, message_bytes=self._message_bytes)
 
     async def trickle(self, fragment: Fragment) -> None:
         """Add the client's candidates. Raises IceRestart."""
@@ -77,29 +94,69 @@ class Peer:
                 logger.info("candidate left out: %s", error)
 
     @property
-    def ice(self) -> Credentials:
-        """The client's ICE credentials."""
-        return self._offer.ice
+    def etag(self) -> str:
+        """Entity tag of the ICE session (RFC 9725 4.3)."""
+        return f'"{self._offer.ice.ufrag}"'
 
     def poll(self, now: float) -> None:
-        """Let the tap give up lost packets; every 20 ms or so."""
-        if self.tap is not None:
-            self.tap.poll(now)
+        """See Transport."""
+        if self._tap is not None:
+            self._tap.poll(now)
+
+    def gather(self, period: int, origin: int) -> None:
+        """See Transport."""
+        if self._tap is not None:
+            self._tap.gather(period, origin)
+
+    @property
+    def counts(self) -> Counts:
+        """See Transport. Nothing is known of a track that is read."""
+        return Counts() if self._tap is None else self._tap.counts
+
+    @property
+    def takes_messages(self) -> bool:
+        """See Transport."""
+        return self._channels is not None
+
+    @property
+    def feedback_ready(self) -> bool:
+        """See Transport."""
+        return self._channels is not None and self._channels.feedback_ready
+
+    @property
+    def stuck(self) -> bool:
+        """See Transport."""
+        return self._channels is not None and self._channels.stuck
+
+    def send_feedback(self, text: str) -> bool:
+        """See Transport."""
+        return self._channels is not None and self._channels.send_feedback(text)
+
+    def send_control(self, message: ServerMessage) -> bool:
+        """See Transport."""
+        return self._channels is not None and self._channels.send_control(message)
 
     async def close(self) -> None:
-        """End the connection."""
+        """See Transport."""
+        self._fail(PeerClosed("the session ended at once"))
         if self._follow is not None:
             self._follow.cancel()
         await self._connection.close()
 
-    def _listen(self) -> None:
+    def _fail(self, error: Exception) -> None:
+        """There is no answer."""
+        if not self._answered.done():
+            self._answered.set_exception(error)
+            self._answered.exception()  # Noted as seen: nobody may be waiting.
+
+    def _listen(self, listener: Listener) -> None:
         try:
-            self.tap = install(self._receiver, self._on_audio)
+            self._tap = install(self._receiver, listener.audio)
         except TapUnavailable:
             # Lives as long as the track, which `close` ends.
-            self._follow = asyncio.ensure_future(follow(self._receiver.track, self._on_audio))
+            self._follow = asyncio.ensure_future(follow(self._receiver.track, listener.audio))
 
-    def _state_changed(self) -> None:
+    def _state_changed(self, listener: Listener) -> None:
         state = self._connection.connectionState
         if state in ("connected", "failed", "closed"):
-            self._on_state(state)
+            listener.state(state)

@@ -1,4 +1,4 @@
-"""A session's life: from an offer through audio and feedback to the end, in one TaskGroup.
+"""A session's life: from its opening through audio and feedback to the end, in one TaskGroup, on any transport.
 
 Whatever ends it, a client's goodbye, silence, a broken message or a fault of our own, raises `Over` inside the group;
 the group cancels its other tasks, and the place in the encoder and the connection are given back.
@@ -42,11 +42,10 @@ from server.messages import (
     summary_message,
 )
 from server.metrics import Metrics
-from server.peer import Peer
 from server.pitch import PitchLoop
 from server.roles import Holder
 from server.rtp_tap import Counts
-from server.sdp import Fragment, Offer
+from server.transport import Listener, NotOpened, Transport
 from server.watched import Watched
 
 logger = logging.getLogger(__name__)
@@ -77,11 +76,11 @@ class Over(Exception):
 
 
 class Session:
-    """One reciter. `run` is its whole life; `answer` waits for the SDP answer; the rest is called meanwhile."""
+    """One reciter. `run` is its whole life; the rest is called meanwhile."""
 
     def __init__(
         self,
-        offer: Offer,
+        transport: Transport,
         verses: str,
         line: Line,
         holder: Holder,
@@ -97,6 +96,7 @@ class Session:
         """Raises Busy."""
         self.id = secrets.token_urlsafe(16)
         self.holder = holder
+        self.transport = transport
         self.watched = Watched(
             self.id, name=holder.name, classes=holder.classes, verses=verses, since=time.time(), tell=self._send
         )
@@ -110,9 +110,8 @@ class Session:
         self._live, self._finder, self._pitch = live, finder, pitch
         self._heard_unplaced = asyncio.Event()
         """There is news for a line that seeks its place: a hop, or what the student says."""
-        self._tail = FeedbackTail()
+        self._tail = FeedbackTail(repeats=transport.loses)
         self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
-        self._answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._connected = asyncio.Event()
         self._requests: asyncio.Queue[Passage | Stop] = asyncio.Queue(REQUESTS)
         self._bad_messages = 0
@@ -120,27 +119,7 @@ class Session:
         self._pings = False
         self._silent = False
         self._counted = Counts()
-        self._peer = Peer(
-            offer,
-            on_audio=self._audio,
-            on_open=self._welcome,
-            on_message=self._message,
-            on_state=self._state_changed,
-        )
-        self._seat = live.join(line, self._heard, self._broke)
-
-    async def answer(self) -> str:
-        """The SDP answer. Raises BadSdp, Unacceptable, or Over when the session ended first."""
-        return await self._answered
-
-    async def trickle(self, fragment: Fragment) -> None:
-        """Add candidates. Raises IceRestart."""
-        await self._peer.trickle(fragment)
-
-    @property
-    def etag(self) -> str:
-        """Entity tag of the ICE session (RFC 9725 4.3)."""
-        return f'"{self._peer.ice.ufrag}"'
+        self._seat = live.join(line, self._heard, self._broke, transport.way)
 
     @property
     def ended(self) -> bool:
@@ -155,7 +134,7 @@ class Session:
     def poll(self, now: float) -> None:
         """Every 20 ms: lost packets are given up even when no other comes."""
         try:
-            self._peer.poll(now)
+            self.transport.poll(now)
         except Exception as fault:
             self._broke(fault)
 
@@ -186,23 +165,16 @@ class Session:
             self._live.leave(self._seat)
             self._metrics.end(reason)
             self._count_packets()
-            if not self._answered.done():
-                self._answered.set_exception(Over(reason))
-                self._answered.exception()
             logger.info("session %s: ended after %.1f s: %s", self.id, self._clock() - self._began, reason)
             await self._close()
 
     async def _connect(self) -> None:
         try:
-            answer = await self._peer.answer(public_ip=self._config.public_ip, message_bytes=self._config.message_bytes)
-        except Exception as error:
-            # The one who asked for the answer tells the client; the session was none.
-            if not self._answered.done():
-                self._answered.set_exception(error)
-                self._answered.exception()
+            await self.transport.open(
+                Listener(self._audio, self._welcome, self._message, self._refuse, self._state_changed)
+            )
+        except NotOpened as error:
             raise Over("bad_offer") from error
-        if not self._answered.done():
-            self._answered.set_result(answer)
         try:
             async with asyncio.timeout(self._config.connect_deadline_s):
                 await self._connected.wait()
@@ -225,7 +197,7 @@ class Session:
             if (silent > self._config.audio_notice_s) is not self._silent:
                 self._silent = not self._silent
                 self._send(Audio("missing" if self._silent else "flowing", round(silent, 1)))
-            if self._peer.channels is not None and self._peer.channels.stuck:
+            if self.transport.stuck:
                 raise Over("stuck")
             self._count_packets()
             self.watched.connection(self._counted.received, self._counted.lost, silent)
@@ -295,27 +267,25 @@ class Session:
         """Put silence before the first samples of a line, so that its hops end where they should."""
         lead = HOP_PHASE + self._live.lead_in(samples, arrival)
         self._seat.push(np.zeros(lead, np.float32), True, rtp - lead * RTP_PER_SAMPLE, arrival)
-        if self._peer.tap is not None:
-            self._peer.tap.gather(self._live.hop_samples, start - lead)
+        self.transport.gather(self._live.hop_samples, start - lead)
 
     def _heard(self, update: Update, rtp: int, received: float, encoded: float) -> None:
         if self._over.done():
             return
         rows = self._tail.update(update.phones, update.words, update.rules)
         self.watched.heard(update, rows, received)
-        channels = self._peer.channels
-        if channels is None:
+        if not self.transport.takes_messages:
             return
         if seeking(self._seat) is not None:
             self._heard_unplaced.set()
         self._tell_phrases(update.phrases)
-        if not channels.feedback_ready:
+        if not self.transport.feedback_ready:
             self._metrics.feedback_skipped.add()
             return
         now = self._clock()
         stamps = Stamps(self._ms(received), self._ms(encoded), self._ms(now))
         for text in self._tail.messages(update, rtp, stamps):
-            sent = channels.send_feedback(text)
+            sent = self.transport.send_feedback(text)
             (self._metrics.feedback if sent else self._metrics.feedback_skipped).add()
         done = self._clock()
         self._metrics.stages["send"].observe(done - now)
@@ -329,11 +299,14 @@ class Session:
         try:
             self._take(decode_client(data, self._config.message_bytes))
         except BadMessage as error:
-            self._metrics.bad_messages.add()
-            self._bad_messages += 1
-            self._send(Error(error.code, str(error)))
-            if self._bad_messages >= self._config.bad_messages:
-                self.end("bad_messages", Error("bad_messages", "too many bad messages", fatal=True))
+            self._refuse(error)
+
+    def _refuse(self, error: BadMessage) -> None:
+        self._metrics.bad_messages.add()
+        self._bad_messages += 1
+        self._send(Error(error.code, str(error)))
+        if self._bad_messages >= self._config.bad_messages:
+            self.end("bad_messages", Error("bad_messages", "too many bad messages", fatal=True))
 
     def _take(self, message: ClientMessage) -> None:
         match message:
@@ -387,24 +360,21 @@ class Session:
             self._over.set_exception(fault)
 
     def _send(self, message: ServerMessage) -> bool:
-        return self._peer.channels is not None and self._peer.channels.send_control(message)
+        return self.transport.send_control(message)
 
     def _count_packets(self) -> None:
-        if self._peer.tap is None:
-            return
-        before, self._counted = self._counted, self._peer.tap.counts
-        self._metrics.packets.add(self._counted.received - before.received)
-        self._metrics.lost_packets.add(self._counted.lost - before.lost)
-        self._metrics.concealed_packets.add(
-            (self._counted.concealed_samples - before.concealed_samples) / PACKET_SAMPLES
-        )
+        before, now = self._counted, self.transport.counts
+        self._counted = now
+        self._metrics.packets.add(now.received - before.received)
+        self._metrics.lost_packets.add(now.lost - before.lost)
+        self._metrics.concealed_packets.add((now.concealed_samples - before.concealed_samples) / PACKET_SAMPLES)
 
     async def _close(self) -> None:
         # A last message needs a turn of the loop to leave before the transport goes.
         await asyncio.sleep(0.05)
         try:
             async with asyncio.timeout(self._config.close_deadline_s):
-                await self._peer.close()
+                await self.transport.close()
         except TimeoutError:
             logger.warning("session %s: the connection did not close in time", self.id)
 
