@@ -131,8 +131,6 @@ _SOUNDS = {
     "م": Said("ميم مظهرة", "a clear mīm"), "مم": Said("ميم مظهرة", "a clear mīm"),
     "مممم": Said("ميم بغنة", "mīm held with ghunnah"),
     IKHFA * 3: Said("نون مخفاة", "a hidden nūn"), IQLAB * 3: Said("ميم مخفاة", "a hidden mīm"),
-    "و": Said("واو بلا غنة", "wāw without ghunnah"), "وو": Said("واو بلا غنة", "wāw without ghunnah"),
-    "ي": Said("ياء بلا غنة", "yāʾ without ghunnah"), "يي": Said("ياء بلا غنة", "yāʾ without ghunnah"),
 }  # fmt: skip
 """What is heard where a nasal rule belongs."""
 

@@ -45,7 +45,7 @@ def test_a_rule_that_is_heard_is_kept(rule: Rule, unit: str) -> None:
         (Rule.IKHFA_SHAFAWI, LIPS, "م"),
         (Rule.IZHAR, "ن", HIDDEN),
         (Rule.IZHAR_SHAFAWI, "م", LIPS),
-        (Rule.IDGHAM_GHUNNAH, "ييي", "يي"),
+        (Rule.IDGHAM_GHUNNAH, "ييي", "ن"),
         (Rule.IDGHAM_GHUNNAH, "ووو", "ن"),
         (Rule.IDGHAM_NO_GHUNNAH, "لل", "ن"),
         (Rule.IDGHAM_MUTAJANISAYN, "تت", "د"),
@@ -62,6 +62,7 @@ def test_the_sound_of_another_rule_replaces_it(rule: Rule, unit: str, heard: str
     ("rule", "unit", "heard"),
     [
         (Rule.IDGHAM_SHAFAWI, "مممم", "م"),
+        (Rule.IDGHAM_GHUNNAH, "ييي", "يي"),
         (Rule.IQLAB, LIPS, "مممم"),
         (Rule.IZHAR, "ن", "نن"),
         (Rule.IDGHAM_NO_GHUNNAH, "رر", "ر"),

@@ -23,12 +23,15 @@ _REPLACING: dict[str, frozenset[str]] = {
     "م": frozenset((*_NUN, _HIDDEN, _LIPS)),
     "نننن": frozenset((*_MIM, _HIDDEN, _LIPS)),
     "مممم": frozenset((*_NUN, _HIDDEN)),
-    "ووو": frozenset((*_NUN, _HIDDEN, "و", "وو")),
-    "ييي": frozenset((*_NUN, _HIDDEN, "ي", "يي")),
+    "ووو": frozenset((*_NUN, _HIDDEN)),
+    "ييي": frozenset((*_NUN, _HIDDEN)),
     "لل": frozenset((*_NUN, _HIDDEN)),
     "رر": frozenset((*_NUN, _HIDDEN)),
 }
-"""Units that are the sound of another rule, by the unit of the right one.  The same letter shorter or longer is not."""
+"""Units that are the sound of another rule, by the unit of the right one.
+
+The same letter shorter or longer is not, nor a glide without its ghunnah: these are for the validator of ghunnah.
+"""
 _UNASSIMILATED = {"ت": "دط", "د": "ت", "ط": "ت", "ظ": "ذ", "ذ": "ث", "م": "ب", "ر": "ل", "ك": "ق"}
 """Letters that Hafs assimilates in the one named first, other than ن."""
 _OF_TWO_LETTERS = (Rule.IDGHAM_MUTAJANISAYN, Rule.IDGHAM_MUTAQARIBAYN)
