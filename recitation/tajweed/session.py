@@ -9,6 +9,8 @@ validators of every family; syllables tell the reciter's own tempo on the way.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from recitation.events import PhoneVerdict
 from recitation.lexicon import Word
 from recitation.tajweed.lengths import Audio, Spans
@@ -17,6 +19,8 @@ from recitation.tajweed.places import Places
 from recitation.tajweed.rules import Rule
 from recitation.tajweed.tempo import Syllables, Tempo
 from recitation.tajweed.validators import Validator
+from recitation.tajweed.validators.ghunnah import GhunnahValidator
+from recitation.tajweed.validators.madd import MaddValidator
 from recitation.tajweed.validators.nasal import NasalValidator
 from recitation.tajweed.validators.qalqalah import QalqalahValidator
 from recitation.tajweed.validators.stop import StopValidator
@@ -35,7 +39,8 @@ class Tajweed:
         self.tempo = Tempo()
         self._spans, self._places, self._syllables = Spans(audio), Places(words, moshaf), Syllables()
         self._validators: tuple[Validator, ...] = (
-            QalqalahValidator(audio), WeightValidator(audio), NasalValidator(), StopValidator(audio),
+            MaddValidator(self.tempo), GhunnahValidator(self.tempo), NasalValidator(), QalqalahValidator(audio),
+            WeightValidator(audio), StopValidator(audio),
         )  # fmt: skip
         self._verdicts: dict[Place, RuleVerdict] = {}
 
@@ -53,10 +58,14 @@ class Tajweed:
         syllable = self._syllables.push(heard, long_madd=self._places.long_madd(heard)) if sure else None
         if syllable is not None:
             self.tempo.note(*syllable)
-        verdicts = [verdict for validator in self._validators for verdict in validator.hear(heard, found)]
-        for verdict in verdicts:
+        verdicts: dict[Place, RuleVerdict] = {}
+        for validator in self._validators:
+            for verdict in validator.hear(heard, found):
+                place = (verdict.at, verdict.rule, verdict.letters)
+                verdicts[place] = together(verdicts[place], verdict) if place in verdicts else verdict
+        for verdict in verdicts.values():
             self._keep(verdict)
-        return verdicts
+        return list(verdicts.values())
 
     def report(self) -> tuple[RuleVerdict, ...]:
         """The verdict on each rule as it was recited last, in the order of the text."""
@@ -65,8 +74,24 @@ class Tajweed:
     def _keep(self, verdict: RuleVerdict) -> None:
         """Remember a verdict for the report; one that says nothing does not replace one that does."""
         place = (verdict.at, verdict.rule, verdict.letters)
+        before = self._verdicts.get(place)
+        if before is not None and before.start == verdict.start:
+            verdict = together(before, verdict)
         if verdict.severity is not Severity.UNCLEAR or place not in self._verdicts:
             self._verdicts[place] = verdict
+
+
+_WEIGHT = {Severity.UNCLEAR: 0, Severity.FINE: 1, Severity.ADVICE: 2, Severity.ERROR: 3}
+
+
+def together(one: RuleVerdict, other: RuleVerdict) -> RuleVerdict:
+    """What two validators say of the same sound: the graver, and the length that either measured."""
+    graver, milder = (one, other) if _WEIGHT[one.severity] >= _WEIGHT[other.severity] else (other, one)
+    if graver.measured is not None or milder.measured is None:
+        return graver
+    return msgspec.structs.replace(
+        graver, expected=milder.expected, measured=milder.measured, uncertainty=milder.uncertainty
+    )
 
 
 def _in_text(place: Place) -> tuple[list[int], tuple[int, int], Rule]:

@@ -12,9 +12,9 @@ from recitation.made_voice import MadeRecitation
 from recitation.pipeline import HopStep, Session, passage, recite
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.rules import Rule
-from recitation.tajweed.session import Tajweed
+from recitation.tajweed.session import Tajweed, together
 from recitation.tajweed.tagger import recited_instances
-from recitation.tajweed.verdict import RuleVerdict, Severity
+from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
 from recitation.vad import SileroVad
 
 Make = Callable[..., MadeRecitation]
@@ -43,7 +43,7 @@ def test_every_verdict_is_of_a_rule_that_holds(fatiha: tuple[Pcm, list[RuleVerdi
     }
     places = [(verdict.at, verdict.rule, verdict.letters) for verdict in rules]
     assert len(set(places)) == len(places), "each is said once"
-    assert len(known & set(places)) > 0.4 * len(known)
+    assert len(known & set(places)) > 0.7 * len(known)
     assert len(set(places) - known) <= 0.05 * len(places), "pauses heard within an ayah may change some"
     assert set(summary.rules) == set(rules)
     order = [([int(part) for part in verdict.at.split(":")], verdict.letters) for verdict in summary.rules]
@@ -114,3 +114,22 @@ def test_a_verdict_that_says_nothing_does_not_replace_one_that_does() -> None:
     again = say(sure=False, begin=80_000)
     assert again and all(verdict.severity is Severity.UNCLEAR for verdict in again)
     assert {verdict.rule: verdict for verdict in tajweed.report()} == kept
+
+
+def test_two_who_judge_one_place_are_told_together() -> None:
+    replaced = RuleVerdict("2:2:5", Rule.IKHFA, (3, 3), 100, 900, Severity.ADVICE, Slip.REPLACED, 0.8, heard="ن")
+    measured = RuleVerdict("2:2:5", Rule.IKHFA, (3, 3), 100, 900, Severity.FINE, None, 0.7, (2, 2), 2.1, 0.3)
+    unclear = RuleVerdict("2:2:5", Rule.IKHFA, (3, 3), 100, 900, Severity.UNCLEAR)
+    both = together(measured, replaced)
+    assert both == together(replaced, measured)
+    assert (both.slip, both.heard, both.measured, both.expected) == (Slip.REPLACED, "ن", 2.1, (2, 2))
+    assert together(unclear, measured) == measured
+    assert together(measured, unclear) == measured
+
+
+def test_madds_are_measured_in_the_reciters_own_counts(fatiha: tuple[Pcm, list[RuleVerdict], Summary]) -> None:
+    _, rules, summary = fatiha
+    assert summary.tempo is not None
+    natural = [v.measured for v in rules if v.rule is Rule.MADD_TABII and v.measured is not None]
+    assert len(natural) >= 4
+    assert np.median(natural) == pytest.approx(2, abs=0.8)
