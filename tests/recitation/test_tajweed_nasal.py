@@ -40,12 +40,12 @@ def test_a_rule_that_is_heard_is_kept(rule: Rule, unit: str) -> None:
     ("rule", "unit", "heard"),
     [
         (Rule.IKHFA, HIDDEN, "ن"),
-        (Rule.IKHFA, HIDDEN, LIPS),
+        (Rule.IKHFA, HIDDEN, "م"),
         (Rule.IQLAB, LIPS, "ن"),
         (Rule.IKHFA_SHAFAWI, LIPS, "م"),
         (Rule.IZHAR, "ن", HIDDEN),
         (Rule.IZHAR_SHAFAWI, "م", LIPS),
-        (Rule.IDGHAM_GHUNNAH, "ييي", "ن"),
+        (Rule.IDGHAM_GHUNNAH, "ييي", HIDDEN),
         (Rule.IDGHAM_GHUNNAH, "ووو", "ن"),
         (Rule.IDGHAM_NO_GHUNNAH, "لل", "ن"),
         (Rule.IDGHAM_MUTAJANISAYN, "تت", "د"),
@@ -64,6 +64,7 @@ def test_the_sound_of_another_rule_replaces_it(rule: Rule, unit: str, heard: str
         (Rule.IDGHAM_SHAFAWI, "مممم", "م"),
         (Rule.IDGHAM_GHUNNAH, "ييي", "يي"),
         (Rule.IQLAB, LIPS, "مممم"),
+        (Rule.IKHFA, HIDDEN, "نننن"),
         (Rule.IZHAR, "ن", "نن"),
         (Rule.IDGHAM_NO_GHUNNAH, "رر", "ر"),
         (Rule.IDGHAM_MITHLAYN, "بب", "ب"),
@@ -71,16 +72,16 @@ def test_the_sound_of_another_rule_replaces_it(rule: Rule, unit: str, heard: str
         (Rule.IKHFA, HIDDEN, "ل"),
     ],
 )
-def test_a_length_or_another_letter_is_not_this_validators(rule: Rule, unit: str, heard: str) -> None:
+def test_a_length_another_letter_or_another_held_nasal_is_not_told(rule: Rule, unit: str, heard: str) -> None:
     said = verdict(rule, unit, 0.05, heard)
     assert (said.severity, said.slip) == (Severity.UNCLEAR, None)
 
 
 @pytest.mark.parametrize(("rule", "unit"), UNITS_OF)
-def test_no_unit_replaces_itself_and_every_nasal_rule_can_be_replaced(rule: Rule, unit: str) -> None:
+def test_no_unit_replaces_itself_and_most_nasals_can_be_replaced(rule: Rule, unit: str) -> None:
     others = [heard for heard in INDEX if heard and replaces(rule, unit, heard)]
     assert unit not in others
-    assert bool(others) == (rule is not Rule.IDGHAM_MITHLAYN)
+    assert bool(others) == (rule is not Rule.IDGHAM_MITHLAYN and unit != "نننن")
 
 
 def test_nothing_is_held_against_a_phone_that_is_not_sure() -> None:
