@@ -10,11 +10,20 @@ const SHOWN_MS = 3200;
 /** More than so many at a time nobody reads: the oldest goes. */
 const MOST = 3;
 
+/**
+ * @typedef {object} Shown
+ * @property {HTMLElement} chip
+ * @property {number} timer
+ * @property {number} left middle of the chip, px within the sheet
+ * @property {number} half of its width, px
+ * @property {number} top of its word, px: the same for all of a line
+ */
+
 export class Chips {
   /** @param {HTMLElement} sheet to which words are placed */
   constructor(sheet) {
     this.sheet = sheet;
-    /** @type {Map<HTMLElement, {chip: HTMLElement, timer: ReturnType<typeof setTimeout>}>} by word */
+    /** @type {Map<HTMLElement, Shown>} by word */
     this.shown = new Map();
   }
 
@@ -31,10 +40,15 @@ export class Chips {
     const half = chip.offsetWidth / 2;
     const middle = word.offsetLeft + word.offsetWidth / 2;
     const left = Math.min(Math.max(middle, half), this.sheet.clientWidth - half);
+    const top = word.offsetTop;
+    for (const [other, place] of this.shown) {
+      if (place.top === top && Math.abs(place.left - left) < place.half + half) this.#drop(other);
+    }
     chip.style.left = `${left}px`;
-    chip.style.top = `${word.offsetTop}px`;
+    chip.style.top = `${top}px`;
     chip.style.setProperty("--to-word", `${middle - left}px`);
-    this.shown.set(word, { chip, timer: setTimeout(() => this.#drop(word), SHOWN_MS) });
+    const timer = window.setTimeout(() => this.#drop(word), SHOWN_MS);
+    this.shown.set(word, { chip, timer, left, half, top });
   }
 
   clear() {

@@ -32,7 +32,8 @@ export function ruleParts(word, hear) {
     const list = part("held", undefined, "ul");
     for (const rule of held) {
       const item = part("held-rule", undefined, "li");
-      item.append(part("held-name", ruleName(rule.rule), "span"), lengthMeter(rule));
+      item.append(part("held-name", ruleName(rule.rule), "span"), part("held-length", about(rule.measured ?? 0), "span"));
+      item.append(lengthMeter(rule));
       list.append(item);
     }
     parts.push(list);
@@ -89,7 +90,7 @@ function tile(side, sign, name) {
 
 /** @param {RuleHeard} rule @returns {string} what was heard in its place */
 export function heardAs({ slip, measured, heard }) {
-  if (measured !== null) return `≈ ${counts([measured, measured])}`;
+  if (measured !== null) return about(measured);
   if (slip === "replaced" && heard !== null && !isSilence(heard)) return nameOf(heard, language());
   const key = `slip_${slip}`;
   return t(key in WORDS ? key : "not_clear");
@@ -97,15 +98,20 @@ export function heardAs({ slip, measured, heard }) {
 
 /** @param {import("./messages.js").Counts} range @returns {string} */
 export function counts([least, most]) {
-  const told = (/** @type {number} */ harakat) => number(tenth(harakat));
+  const told = (/** @type {number} */ harakat) => number(halves(harakat));
   if (least !== most) return t("counts_between", { least: told(least), most: told(most) });
-  const form = ARABIC_NUMBERS.select(tenth(least));
+  const form = ARABIC_NUMBERS.select(halves(least));
   return t(form === "one" || form === "two" || form === "few" ? `count_${form}` : "count_other", { n: told(least) });
 }
 
-/** @param {number} harakat finer than what is measured @returns {number} */
-function tenth(harakat) {
-  return Math.round(harakat * 10) / 10;
+/** @param {number} measured harakat @returns {string} */
+function about(measured) {
+  return `≈ ${counts([measured, measured])}`;
+}
+
+/** Lengths are told to half a count: finer than that they cannot be measured.  @param {number} harakat */
+function halves(harakat) {
+  return Math.max(0.5, Math.round(harakat * 2) / 2);
 }
 
 /** What it means and how to mend it; filled in when the server has said it.  @param {RuleHeard} rule */
@@ -128,7 +134,7 @@ export function lengthMeter(rule) {
   const scale = Math.max(LEAST_SCALE, Math.ceil(reached), Math.ceil(expected?.[1] ?? 0));
   const meter = part("length");
   meter.setAttribute("role", "img");
-  const told = counts([reached, reached]);
+  const told = about(reached);
   meter.setAttribute("aria-label", expected ? t("length_of", { reached: told, due: counts(expected) }) : told);
   meter.dataset.severity = rule.severity;
   meter.style.setProperty("--scale", String(scale));

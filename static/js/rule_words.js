@@ -58,7 +58,7 @@ function questionOf({ rule, slip, expected, measured, heard }) {
     question.set("low", String(expected[0]));
     question.set("high", String(expected[1]));
   }
-  // Lengths are told to half a count.
+  // Lengths are told to half a count, so that one answer serves many.
   if (measured !== null) question.set("measured", String(Math.round(measured * 2) / 2));
   return question;
 }

@@ -356,7 +356,12 @@ const cases = {
   },
   a_note_names_each_rule_and_there_are_never_many() {
     const sheet = document.createElement("div");
-    const words = [0, 1, 2, 3].map(() => document.createElement("span"));
+    sheet.style.cssText = "position: relative; width: 600px";
+    const words = [0, 1, 2, 3].map((line) => {
+      const each = document.createElement("span");
+      each.style.cssText = `position: absolute; top: ${100 * line}px; left: 300px; width: 40px`;
+      return each;
+    });
     sheet.append(...words);
     document.body.append(sheet);
     const chips = new Chips(sheet);
@@ -365,17 +370,20 @@ const cases = {
     equal(names(), "n1 n2 n3");
     chips.show(words[2], "again", "advice");
     equal([names(), sheet.querySelector("[data-severity=advice]").getAttribute("aria-hidden")], ["n1 n3 again", "true"]);
+    words[0].style.top = "100px";
+    chips.show(words[0], "beside", "error");
+    equal(names(), "n3 again beside", "over the same words");
     return new Promise((resolve) => setTimeout(resolve, 4000)).then(() => equal(names(), ""));
   },
   lengths_are_told_in_counts_and_shown_against_what_is_due() {
     const rule = ruleOf(ruleRow(1, 1, "error", { rule: "madd_lazim", slip: "short", expected: [6, 6], measured: 2.64 }));
     setLanguage("en");
-    equal([counts([1, 1]), counts([2, 2]), counts([4, 4]), counts([2.64, 2.64]), counts([2, 6])],
-      ["1 count", "2 counts", "4 counts", "2.6 counts", "2 to 6 counts"]);
+    equal([0.1, 1, 2.1, 4, 2.64].map((n) => counts([n, n])), ["0.5 counts", "1 count", "2 counts", "4 counts", "2.5 counts"]);
+    equal(counts([2, 6]), "2 to 6 counts");
     const meter = lengthMeter(rule);
-    equal([meter.getAttribute("aria-label"), meter.style.getPropertyValue("--scale")], ["2.6 counts of 6 counts", "6"]);
+    equal([meter.getAttribute("aria-label"), meter.style.getPropertyValue("--scale")], ["≈ 2.5 counts of 6 counts", "6"]);
     equal([heardAs(rule), heardAs({ ...rule, measured: null }), heardAs({ ...rule, measured: null, slip: "new" })],
-      ["≈ 2.6 counts", "too short", "not clear"]);
+      ["≈ 2.5 counts", "too short", "not clear"]);
     equal(heardAs({ ...rule, measured: null, slip: "replaced", heard: "ں" }), "hidden nūn (ikhfāʾ)");
     equal(lengthMeter({ ...rule, measured: 8.2 }).style.getPropertyValue("--scale"), "9");
     setLanguage("ar");
