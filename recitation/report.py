@@ -26,9 +26,9 @@ from recitation.paper import quran_font
 from recitation.pipeline import HopStep, Session, passage, recite
 from recitation.prosody.pitch import SwiftPitch, hear_pitches
 from recitation.report_page import report_page
-from recitation.slips import Slip, slips_of
+from recitation.slips import Slip, SlipKind, slips_of
 from recitation.tajweed.moshaf import Moshaf
-from recitation.tajweed.verdict import RuleVerdict
+from recitation.tajweed.verdict import RuleVerdict, Severity
 from recitation.tracker import FRAME_SAMPLES, LAG_FRAMES
 from recitation.vad import SileroVad
 
@@ -164,6 +164,11 @@ def as_text(summary: Summary) -> str:
         doubts = " ".join(f"{p.unit}→{p.heard or '∅'}" for p in word.phones if p.heard is not None)
         shown = "    " if word.score is None else f"{word.score:.2f}"
         lines.append(f"{MARKS[word.status]} {word.at:>9} {span} {shown}  {word.text}  {doubts}".rstrip())
+    for slip in slips_of(summary):
+        if slip.kind is SlipKind.TAJWEED:
+            mark = "!" if slip.severity is Severity.ERROR else "?"
+            times = f"{slip.start / SAMPLE_RATE:6.2f}–{slip.end / SAMPLE_RATE:<6.2f}"
+            lines.append(f"{mark} {slip.at:>9} {times} {slip.confidence:.2f}  {slip.text.en}")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,8 @@ from recitation.events import PhoneVerdict, Status, Summary, WordReport
 from recitation.lexicon import Lexicon
 from recitation.mushaf import AddressError
 from recitation.sound_files import write_audio
+from recitation.tajweed.rules import Rule
+from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
 
 
 def arguments(*line: str | Path) -> argparse.Namespace:
@@ -143,6 +146,16 @@ def test_a_table_of_a_summary(summary: Summary) -> None:
     assert [line[0] for line in lines] == ["?", "✓", "~", " "]
     assert "ق→ك" in lines[0]
     assert "ل→∅" in lines[0]
+
+
+def test_rules_broken_follow_the_words(summary: Summary) -> None:
+    broken = RuleVerdict(
+        "112:1:4", Rule.MADD_LAZIM, (2, 2), 16_000, 32_000, Severity.ERROR, Slip.SHORT, 0.97, (6.0, 6.0), 3.1, 0.3
+    )
+    kept = RuleVerdict("112:1:2", Rule.TAFKHIM, (0, 0), 4800, 6400, Severity.FINE)
+    lines = report.as_text(msgspec.structs.replace(summary, rules=(kept, broken))).splitlines()
+    assert len(lines) == 5
+    assert lines[4].startswith("!   112:1:4   1.00–2.00   0.97  necessary madd")
 
 
 def test_every_status_has_its_mark() -> None:
