@@ -14,7 +14,8 @@ from aiortc import RTCDataChannel, RTCPeerConnection
 from aiortc.exceptions import InvalidStateError
 
 from recitation.events import Cursor, PhoneVerdict, Update, WordVerdict
-from recitation.tajweed.verdict import RuleVerdict
+from recitation.tajweed.rules import Rule
+from recitation.tajweed.verdict import RuleVerdict, Severity
 from server.messages import (
     CursorRow,
     Feedback,
@@ -117,6 +118,8 @@ class FeedbackTail:
         self._phone_id = 0
         self._word_id = 0
         self._rule_id = 0
+        self._broken: set[tuple[str, Rule, tuple[int, int]]] = set()
+        """Places of which the client was told that a rule was broken."""
 
     def update(
         self, phones: Iterable[PhoneVerdict], words: Iterable[WordVerdict], rules: Iterable[RuleVerdict] = ()
@@ -135,7 +138,7 @@ class FeedbackTail:
             self._word_id += 1
             rows.append(WordRow(self._word_id, w.at, w.start, w.end, _probability(w.score), w.status))
         for verdict in rules:
-            if verdict.slip is not None or verdict.measured is not None:
+            if self._is_news(verdict):
                 self._rule_id += 1
                 rows.append(rule_row(self._rule_id, verdict))
         for row in rows:
@@ -145,6 +148,17 @@ class FeedbackTail:
     def forget(self) -> None:
         """Repeat nothing of what was said so far: the passage has changed. Numbers go on."""
         self._rows.clear()
+        self._broken.clear()
+
+    def _is_news(self, verdict: RuleVerdict) -> bool:
+        """A rule that was broken, measured, or is kept where it was broken before."""
+        place = (verdict.at, verdict.rule, verdict.letters)
+        mended = verdict.severity is Severity.FINE and place in self._broken
+        if verdict.slip is not None:
+            self._broken.add(place)
+        elif mended:
+            self._broken.remove(place)
+        return verdict.slip is not None or verdict.measured is not None or mended
 
     def messages(self, update: Update, rtp: int, stamps: Stamps) -> list[str]:
         """What to send for `update`, each below FEEDBACK_BYTES. Marks it as sent."""

@@ -148,6 +148,20 @@ def test_phones_say_which_letters_spell_them() -> None:
     assert (told.first, told.stop) == (3, 6)
 
 
+def test_a_rule_kept_is_sent_where_it_was_broken_before() -> None:
+    tail = FeedbackTail()
+    missing = RuleVerdict("112:1:4", Rule.QALQALAH_KUBRA, (3, 3), 7000, 8000, Severity.ADVICE, Slip.MISSING, 0.875)
+    kept = RuleVerdict("112:1:4", Rule.QALQALAH_KUBRA, (3, 3), 17_000, 18_000, Severity.FINE)
+    unclear = RuleVerdict("112:1:4", Rule.QALQALAH_KUBRA, (3, 3), 12_000, 13_000, Severity.UNCLEAR)
+    elsewhere = RuleVerdict("112:2:2", Rule.QALQALAH_KUBRA, (7, 7), 27_000, 28_000, Severity.FINE)
+    told = [tail.update([], [], [verdict]) for verdict in (kept, missing, unclear, kept, kept, elsewhere)]
+    # A mark that nothing removes would go on accusing a reciter who has mended it.
+    assert [len(rows) for rows in told] == [0, 1, 0, 1, 0, 0]
+    tail.update([], [], [missing])
+    tail.forget()
+    assert tail.update([], [], [kept]) == []
+
+
 def test_rules_are_sent_when_they_were_broken_or_measured() -> None:
     tail = FeedbackTail()
     kept = RuleVerdict("1:1:2", Rule.TAFKHIM, (3, 3), 1000, 2000, Severity.FINE)
