@@ -1,6 +1,7 @@
 """Rules of tajweed for tests: places as the line finds them, and what validators say of a recitation."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from recitation.acoustics.engine import OnnxEngine
 from recitation.audio import LevelNormaliser, Pcm
 from recitation.events import PhoneVerdict
-from recitation.lexicon import Form, recited
+from recitation.lexicon import Form
+from recitation.lexicon import recited as recited_forms
 from recitation.made_voice import EspeakError, MadeRecitation, make_recitation
 from recitation.pipeline import Session, passage, recite
 from recitation.tajweed.lengths import Audio, Heard, Spans
@@ -58,26 +60,45 @@ def reads(pcm: Pcm) -> Audio:
     return read
 
 
-def judged(
-    pcm: Pcm, verses: str, validator: Callable[[Audio], Validator], engine: OnnxEngine, vad: SileroVad
-) -> list[RuleVerdict]:
-    """What a validator says of a recitation heard by the whole line."""
+@dataclass(frozen=True)
+class Recited:
+    """A recitation heard by the whole line."""
+
+    audio: Audio
+    phones: list[tuple[Heard, list[Found]]]
+    """Every closed phone, with the rules certain with it."""
+
+    def judged(self, validator: Validator) -> list[RuleVerdict]:
+        """What a validator that has heard nothing else says of it."""
+        return [verdict for heard, found in self.phones for verdict in validator.hear(heard, found)]
+
+
+def listen(pcm: Pcm, verses: str, engine: OnnxEngine, vad: SileroVad) -> Recited:
+    """Hear a recitation."""
     session = Session(passage(verses), vad)
     phones = [closed for update in recite(session, engine, pcm) for closed in update.phones]
     level = LevelNormaliser()
     audio = reads(np.concatenate([level.push(pcm), level.flush()]))
-    judge, spans, places = validator(audio), Spans(audio), Places(session.passage.words, Moshaf())
+    spans, places = Spans(audio), Places(session.passage.words, Moshaf())
     units = [after.unit if after.start == one.end else None for one, after in pairwise(phones)]
-    verdicts: list[RuleVerdict] = []
-    for one, following in zip(phones, [*units, None], strict=True):
-        heard = spans.push(one, following, sure=one.end > one.start)
-        verdicts += judge.hear(heard, places.push(heard))
-    return verdicts
+    heard = [
+        spans.push(one, following, sure=one.end > one.start)
+        for one, following in zip(phones, [*units, None], strict=True)
+    ]
+    return Recited(audio, [(one, places.push(one)) for one in heard])
+
+
+def judged(
+    pcm: Pcm, verses: str, validator: Callable[[Audio], Validator], engine: OnnxEngine, vad: SileroVad
+) -> list[RuleVerdict]:
+    """What a validator says of a recitation heard by the whole line."""
+    recited = listen(pcm, verses, engine, vad)
+    return recited.judged(validator(recited.audio))
 
 
 def spoken(verses: str, say: Callable[[Form], Form], voice: str = "man1") -> MadeRecitation:
     """A made recitation in which each word is said in the form that ``say`` makes of its own."""
-    words = [(word, say(form)) for word, form in recited(passage(verses).words)]
+    words = [(word, say(form)) for word, form in recited_forms(passage(verses).words)]
     try:
         return make_recitation(words, voice)
     except EspeakError as missing:
