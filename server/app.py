@@ -38,6 +38,7 @@ from server.problems import problem, report
 from server.reception import Reception
 from server.register import Register
 from server.session import MakeLine
+from server.websocket import WebSockets
 from server.whip import Whip
 
 logger = logging.getLogger(__name__)
@@ -167,13 +168,15 @@ class Server:
             self.register,
         )
         self._whip = Whip(config, self._tokens, self._reception)
+        self._websockets = WebSockets(config, self._tokens, self._reception)
         self._monitor = Monitor(config, self._tokens, self.register, self.metrics)
         self._api = Api(Passages(lexicon), config.static)
 
     def application(self) -> web.Application:
         """The web application; its start starts the encoder loop and the sessions, its end ends them."""
         app = web.Application(middlewares=[report], client_max_size=self.config.offer_bytes)
-        app.add_routes([*self._whip.routes(), *self._monitor.routes(), *self._api.routes()])
+        for part in (self._whip, self._websockets, self._monitor, self._api):
+            app.add_routes(part.routes())
         app.add_routes(
             [
                 web.get("/", self._page),
@@ -186,6 +189,7 @@ class Server:
             ]
         )
         app.on_response_prepare.append(self._add_headers)
+        app.on_shutdown.append(self._websockets.close)
         app.on_shutdown.append(self._monitor.close)
         app.cleanup_ctx.append(self._running)
         return app

@@ -24,13 +24,28 @@ from recitation.audio import SAMPLE_HZ, AudioError, Pcm, read_audio
 from recitation.mushaf import parse_reference
 from server.config import ConfigError
 from server.messages import Error
-from server.reciter import PACKET_RTP, PACKET_S, Heard, Network, Reciter, ReciterError, Recording, encode_recording
+from server.metrics import Way
+from server.reciter import (
+    PACKET_RTP,
+    PACKET_S,
+    Client,
+    Heard,
+    Network,
+    Reciter,
+    ReciterError,
+    Recording,
+    encode_recording,
+)
+from server.socket_reciter import SocketReciter
 
 STAGGER_S = 0.137
 """Between the starts of two sessions: no divisor of a hop, so that their hops fall anywhere."""
 
 RESAMPLER_RTP = 96
 """Audio after a sample that must have come before the server's resampler lets the sample go: 2 ms."""
+
+
+CLIENTS: dict[Way, type[Reciter] | type[SocketReciter]] = {"webrtc": Reciter, "websocket": SocketReciter}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verses", required=True, metavar="REF", help="what is recited in it: 1:1-7")
     parser.add_argument("--sessions", type=int, default=1, metavar="N", help="reciters at once (1)")
     parser.add_argument("--seconds", type=float, metavar="S", help="recite only the first S seconds")
+    parser.add_argument("--transport", choices=CLIENTS, default="webrtc", help="how to recite (webrtc)")
     parser.add_argument("--loss", type=float, default=0.0, metavar="SHARE", help="share of packets lost, 0.02 is 2 %%")
     parser.add_argument("--jitter-ms", type=float, default=0.0, metavar="MS", help="packets come up to MS late")
     parser.add_argument("--seed", type=int, default=1, help="of what is lost and late (1)")
@@ -95,6 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Probe; 1 when a limit is passed. Raises AudioError, AddressError, ConfigError, ModelError."""
     if arguments.sessions < 1 or not 0 <= arguments.loss < 1 or arguments.jitter_ms < 0:
         raise ConfigError("--sessions is at least 1, --loss from 0 to below 1, --jitter-ms at least 0")
+    if arguments.jitter_ms and arguments.transport == "websocket":
+        raise ConfigError("--jitter-ms is for WebRTC: over a WebSocket no packet comes later than the next")
     limits = [Limit.parse(text) for text in arguments.limit]
     pcm = read_audio(arguments.audio)
     if arguments.seconds is not None:
@@ -113,6 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
         "verses": str(parse_reference(arguments.verses)),
         "sessions": arguments.sessions,
         "seconds": round(recording.seconds, 3),
+        "way": arguments.transport,
         "loss": arguments.loss,
         "jitter_ms": arguments.jitter_ms,
         **figures(sessions, recording, units),
@@ -140,8 +159,8 @@ async def _recite(arguments: argparse.Namespace, recording: Recording) -> list[H
     seconds = len(recording.packets) * PACKET_S + STAGGER_S * (arguments.sessions - 1)
     limit = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=limit) as http:
-        reciters = [
-            Reciter(
+        reciters: list[Client] = [
+            CLIENTS[arguments.transport](
                 http,
                 arguments.url,
                 arguments.verses,

@@ -1,4 +1,5 @@
-"""A headless reciter: sends a recording to a server over WebRTC in real time and keeps what comes back.
+"""A headless reciter: sends a recording to a server in real time and keeps what comes back. `Reciter` does so over
+WebRTC, `server.socket_reciter` over a WebSocket.
 
 Open loop: packet n leaves 20 ms * n after the start, whatever the server does, as a microphone's would. The recording
 is encoded beforehand. Loss and jitter are put on the packets between the sender and its socket, because nothing outside
@@ -10,6 +11,7 @@ import contextlib
 import fractions
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -93,8 +95,8 @@ def encode_recording(pcm: Pcm, tail_s: float = TAIL_S) -> Recording:
     return Recording(tuple(bytes(p) for p in packets), -first, len(pcm) / SAMPLE_HZ)
 
 
-class _Microphone(MediaStreamTrack):
-    """Packets of a recording, each when it is due; silence on the line before `begin` and after the last."""
+class Microphone(MediaStreamTrack):
+    """Packets of 20 ms, each when it is due; silence on the line before `begin` and after the last."""
 
     kind = "audio"
 
@@ -150,7 +152,7 @@ class Network:
             # Packet types 192 to 223 are RTCP (RFC 5761 4).
             if 192 <= data[1] <= 223:
                 return await send(data)
-            self._note(int.from_bytes(data[4:8], "big"))
+            self.note(int.from_bytes(data[4:8], "big"))
             if chance.random() < self.loss:
                 self.dropped += 1
             elif self.jitter_s:
@@ -160,7 +162,8 @@ class Network:
 
         transport._send_rtp = wrapped  # type: ignore[method-assign]
 
-    def _note(self, rtp: int) -> None:
+    def note(self, rtp: int) -> None:
+        """The sender hands over the packet with this timestamp."""
         if self.first_rtp is None:
             self.first_rtp = rtp
         self.sent[signed32(rtp - self.first_rtp) // PACKET_RTP] = time.monotonic()
@@ -184,40 +187,28 @@ class Heard:
     """The server went away before the recitation was over."""
 
 
-class Reciter:
+class Client(ABC):
     """One client. Use as `heard = await Reciter(...).recite()`."""
 
-    def __init__(
-        self,
-        http: aiohttp.ClientSession,
-        url: str,
-        verses: str,
-        recording: Recording,
-        *,
-        token: str | None = None,
-        network: Network | None = None,
-    ) -> None:
+    def __init__(self, packets: Sequence[bytes], network: Network | None) -> None:
         self.heard = Heard(network=network or Network())
-        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self._http = http
-        self._endpoint = f"{url.rstrip('/')}/whip"
-        self._verses = verses
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self.location: str | None = None
-        self.microphone = _Microphone(recording.packets)
-        # Before the channels: aiortc 1.16 stops the transport when the first section of a bundle is not the first made.
-        self._sender = self.peer.addTransceiver(self.microphone, direction="sendonly").sender
-        self.feedback = self.peer.createDataChannel(
-            "feedback", negotiated=True, id=FEEDBACK_ID, ordered=False, maxRetransmits=0
-        )
-        self.control: RTCDataChannel = self.peer.createDataChannel("control", negotiated=True, id=CONTROL_ID)
+        self.microphone = Microphone(packets)
         self._welcomed = asyncio.Event()
         self._summarised = asyncio.Event()
         self._gone = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
-        self.peer.on("connectionstatechange", self._on_state)
-        self.feedback.on("message", self._on_feedback)
-        self.control.on("message", self._on_control)
+
+    @abstractmethod
+    async def connect(self) -> None:
+        """Open the session and wait for the server's welcome. Raises ReciterError."""
+
+    @abstractmethod
+    def send(self, message: ClientMessage) -> None:
+        """Send a control message, if it can be."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End the session and the connection."""
 
     async def recite(self, begin_after_s: float = 0.0) -> Heard:
         """Connect, send the recording, ask for the summary and leave; leave early when the server does.
@@ -242,6 +233,71 @@ class Reciter:
             await self.close()
         return self.heard
 
+    def begin(self, after_s: float = 0.0) -> None:
+        """Start to recite."""
+        self.heard.started = time.monotonic() + after_s
+        self.microphone.begin(self.heard.started)
+
+    async def finish(self) -> None:
+        """Ask for the summary and wait for it, a while."""
+        self.send(Stop(1))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SUMMARY_DEADLINE_S):
+                await self._summarised.wait()
+
+    async def _ping(self) -> None:
+        while True:
+            self.send(Ping(1, time.monotonic() * 1000))
+            await asyncio.sleep(PING_S)
+
+    def _on_message(self, data: str | bytes) -> None:
+        message = decode_server(data)
+        now = time.monotonic()
+        if isinstance(message, Feedback):
+            self.heard.feedback.append((now, message))
+            return
+        self.heard.control.append((now, message))
+        match message:
+            case Welcome():
+                self.heard.welcome = message
+                self._welcomed.set()
+            case SummaryMessage():
+                self.heard.summary = message
+                self._summarised.set()
+            case _:
+                pass
+
+
+class Reciter(Client):
+    """A client over WebRTC."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        verses: str,
+        recording: Recording,
+        *,
+        token: str | None = None,
+        network: Network | None = None,
+    ) -> None:
+        super().__init__(recording.packets, network)
+        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._http = http
+        self._endpoint = f"{url.rstrip('/')}/whip"
+        self._verses = verses
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.location: str | None = None
+        # Before the channels: aiortc 1.16 stops the transport when the first section of a bundle is not the first made.
+        self._sender = self.peer.addTransceiver(self.microphone, direction="sendonly").sender
+        self.feedback = self.peer.createDataChannel(
+            "feedback", negotiated=True, id=FEEDBACK_ID, ordered=False, maxRetransmits=0
+        )
+        self.control: RTCDataChannel = self.peer.createDataChannel("control", negotiated=True, id=CONTROL_ID)
+        self.peer.on("connectionstatechange", self._on_state)
+        self.feedback.on("message", self._on_message)
+        self.control.on("message", self._on_message)
+
     async def connect(self) -> None:
         """Open the session and wait for the server's welcome. Raises ReciterError."""
         begun = time.monotonic()
@@ -257,18 +313,6 @@ class Reciter:
         except aiohttp.ClientError as error:
             raise ReciterError(f"{self._endpoint}: {error}") from error
         self.heard.connect_s = time.monotonic() - begun
-
-    def begin(self, after_s: float = 0.0) -> None:
-        """Start to recite."""
-        self.heard.started = time.monotonic() + after_s
-        self.microphone.begin(self.heard.started)
-
-    async def finish(self) -> None:
-        """Ask for the summary and wait for it, a while."""
-        self.send(Stop(1))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SUMMARY_DEADLINE_S):
-                await self._summarised.wait()
 
     def send(self, message: ClientMessage) -> None:
         """Send a control message, if the channel is open."""
@@ -296,11 +340,6 @@ class Reciter:
             self.location = str(response.url.join(URL(response.headers["Location"])))
             return text
 
-    async def _ping(self) -> None:
-        while True:
-            self.send(Ping(1, time.monotonic() * 1000))
-            await asyncio.sleep(PING_S)
-
     def _later(self, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
             await asyncio.sleep(seconds)
@@ -313,21 +352,3 @@ class Reciter:
     def _on_state(self) -> None:
         if self.peer.connectionState in ("failed", "closed"):
             self._gone.set()
-
-    def _on_feedback(self, data: str | bytes) -> None:
-        message = decode_server(data)
-        if isinstance(message, Feedback):
-            self.heard.feedback.append((time.monotonic(), message))
-
-    def _on_control(self, data: str | bytes) -> None:
-        message = decode_server(data)
-        self.heard.control.append((time.monotonic(), message))
-        match message:
-            case Welcome():
-                self.heard.welcome = message
-                self._welcomed.set()
-            case SummaryMessage():
-                self.heard.summary = message
-                self._summarised.set()
-            case _:
-                pass

@@ -256,7 +256,7 @@ def _samples_of(frame: av.AudioFrame) -> Pcm:
 
 
 class Timeline:
-    """Lays 48 kHz audio on the 16 kHz sample clock by its RTP time, and hands it on.
+    """Lays audio on the 16 kHz sample clock by its RTP time, which is 48 kHz whatever the rate, and hands it on.
 
     Time missing between one packet and the next, lost or not sent, is made up and marked, up to `max_gap_s`
     seconds; beyond that, and where time runs backwards, the sample clock is tied to the sender's anew and
@@ -265,8 +265,15 @@ class Timeline:
     """
 
     def __init__(
-        self, on_audio: OnAudio, conceal: Callable[[int], Pcm], *, start_sample: int, max_gap_s: float
+        self,
+        on_audio: OnAudio,
+        conceal: Callable[[int], Pcm],
+        *,
+        start_sample: int,
+        max_gap_s: float,
+        rate_hz: int = RTP_HZ,
     ) -> None:
+        """`rate_hz`, a divisor of 48 kHz, is the rate of what is taken and of what `conceal` makes."""
         self.clock: SampleClock | None = None
         """Set by the first packet."""
         self.jumps = 0
@@ -275,7 +282,8 @@ class Timeline:
         self._conceal = conceal
         self._start = self._emitted = start_sample
         self._max_gap = round(max_gap_s * RTP_HZ)
-        self._resampler = Resampler(RTP_HZ)
+        self._resampler = Resampler(rate_hz)
+        self._step = RTP_HZ // rate_hz  # 48 kHz samples in one of the input
         self._written = 0  # 48 kHz samples since the session's start
         self._expected = 0  # timestamp of the next sample
         self._concealed: list[tuple[int, int]] = []  # sample spans not yet wholly handed on
@@ -283,7 +291,7 @@ class Timeline:
         self._arrival = 0.0
 
     def write(self, timestamp: int, pcm: Pcm, arrival: float) -> None:
-        """Take float32[n] at 48 kHz whose first sample has `timestamp`; fill the gap before it."""
+        """Take float32[n] whose first sample has `timestamp`; fill the gap before it."""
         self.reach(timestamp, arrival)
         self.append(pcm, arrival)
 
@@ -297,6 +305,7 @@ class Timeline:
         if gap > 0:
             ahead = self._written - round((arrival - self._began) * RTP_HZ)
             fill = max(0, min(gap, self._max_gap, self._max_gap - ahead))
+            fill -= fill % self._step
             self._fill(fill)
             gap -= fill
         if gap != 0:
@@ -318,11 +327,11 @@ class Timeline:
         return self._start + written // RTP_PER_SAMPLE - RESAMPLER_SAMPLES
 
     def append(self, pcm: Pcm, arrival: float) -> None:
-        """Take float32[n] at 48 kHz that follows what came before; the last of it came in at `arrival`."""
+        """Take float32[n] that follows what came before; the last of it came in at `arrival`."""
         assert self.clock is not None
         self._arrival = arrival
-        self._written += len(pcm)
-        self._expected = (self._expected + len(pcm)) & 0xFFFFFFFF
+        self._written += len(pcm) * self._step
+        self._expected = (self._expected + len(pcm) * self._step) & 0xFFFFFFFF
         self.clock.advance(self._expected)
         self._hand_on(self._resampler.push(pcm))
 
@@ -349,7 +358,7 @@ class Timeline:
         end = self._start - (-(self._written + count) // RTP_PER_SAMPLE)
         self._concealed.append((begin, end))
         self.concealed_samples += end - begin
-        self.append(self._conceal(count), self._arrival)
+        self.append(self._conceal(count // self._step), self._arrival)
 
     def _hand_on(self, pcm: Pcm) -> None:
         done, end = self._emitted, self._emitted + len(pcm)
@@ -385,10 +394,14 @@ class AudioTap:
         clock: Callable[[], float] = time.monotonic,
         start_sample: int = 0,
         max_gap_s: float = 5.0,
+        hold_s: float = 0.060,
+        hold_packets: int = 3,
     ) -> None:
+        """`hold_s` and `hold_packets`: how long a missing packet is waited for, see ReorderBuffer."""
         self._clock = clock
         self._decoder = OpusDecoder()
-        self._reorder = ReorderBuffer()
+        self._hold = hold_s, hold_packets
+        self._reorder = ReorderBuffer(*self._hold)
         self._past = Counts()
         self._damaged = 0
         self._ssrc: int | None = None
@@ -402,15 +415,17 @@ class AudioTap:
         decode."""
         if packet.ssrc != self._ssrc:
             self._change_source(packet.ssrc)
+        self.receive(AudioPacket(packet.sequence_number, packet.timestamp, packet.payload, self._clock()))
+        return False, None
+
+    def receive(self, packet: AudioPacket) -> None:
+        """Take a packet of the same source as before."""
         restarts = self._reorder.restarts
-        released = self._reorder.push(
-            AudioPacket(packet.sequence_number, packet.timestamp, packet.payload, self._clock())
-        )
+        released = self._reorder.push(packet)
         if self._reorder.restarts > restarts:
             self._play()
             self._restarted = True
         self._take(released)
-        return False, None
 
     def gather(self, period: int, origin: int) -> None:
         """From now on hand on audio in pieces that end at or soon after sample `origin` + n * `period`."""
@@ -447,7 +462,7 @@ class AudioTap:
         self._play()
         self._past = replace(self.counts, damaged=0, jumps=0, concealed_samples=0)
         self._restarted = self._ssrc is not None
-        self._reorder, self._ssrc = ReorderBuffer(), ssrc
+        self._reorder, self._ssrc = ReorderBuffer(*self._hold), ssrc
 
     def _take(self, released: list[AudioPacket | Hole]) -> None:
         # A hole needs nothing here: the timestamp of the packet after it says how long it is.
