@@ -12,8 +12,8 @@ from recitation.audio import SAMPLE_HZ, Pcm, stream_audio
 from recitation.made_voice import VOICES
 from recitation.mushaf import parse_reference
 
-BETWEEN_AYAT_S = 0.3
-"""Silence put between ayat that were recorded apart."""
+BETWEEN_AYAT_S, ROOM_DBFS = 0.8, -70.0
+"""Pause put between ayat that were recorded apart, and its noise: digital silence is no room."""
 LONGEST_S = 45.0
 """Ayat recorded apart are joined up to so much: a voice's tempo is known after some seconds only."""
 TRAINED = "trained"
@@ -73,7 +73,8 @@ def stretches(utterances: Iterable[Utterance], longest_s: float = LONGEST_S) -> 
 def joined(chosen: Sequence[Sequence[Utterance]]) -> Iterator[tuple[Utterance, Pcm]]:
     """Stretches as one utterance each, with a little room between the ayat.  Raises AudioError."""
     sounds = _sounds(utterance for stretch in chosen for utterance in stretch)
-    room = np.zeros(round(BETWEEN_AYAT_S * SAMPLE_HZ), np.float32)
+    noise = np.random.default_rng(0).standard_normal(round(BETWEEN_AYAT_S * SAMPLE_HZ))
+    room = (10 ** (ROOM_DBFS / 20) * noise).astype(np.float32)
     for stretch in chosen:
         verses = tuple(verse for utterance in stretch for verse in utterance.verses)
         parts = [part for utterance in stretch for part in (room, sounds[utterance])]
