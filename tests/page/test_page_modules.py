@@ -1,4 +1,4 @@
-"""The page's pure modules, run in Chromium: `module_cases.js` holds the cases, one test each here."""
+"""The pages' modules, run in Chromium: `module_cases.js` and `teacher_cases.js` hold the cases, one test each here."""
 
 import html
 import re
@@ -15,7 +15,12 @@ import pytest
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent.parent / "static"
-CASES = re.findall(r"^  (\w+)\(\) \{$", (HERE / "module_cases.js").read_text(encoding="utf-8"), re.MULTILINE)
+PAGES = ("module_cases", "teacher_cases")
+CASES = [
+    (page, case)
+    for page in PAGES
+    for case in re.findall(r"^  (?:async )?(\w+)\(\) \{$", (HERE / f"{page}.js").read_text("utf-8"), re.MULTILINE)
+]
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -41,12 +46,12 @@ def _serving() -> Iterator[str]:
 
 
 @cache
-def _results() -> dict[str, str]:
-    """Outcome of each case by name, `ok` or why it failed, from one run of the browser."""
+def _results(name: str) -> dict[str, str]:
+    """Outcome of each case of a page by name, `ok` or why it failed, from one run of the browser."""
     assert BROWSER is not None
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with _serving() as address:
-        page = f"{address}/module_cases.html"
+        page = f"{address}/{name}.html"
         command = [BROWSER, *flags, "--virtual-time-budget=20000", "--dump-dom", page]
         dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     found = re.search(r'<pre id="results">(.*?)</pre>', dom, re.DOTALL)
@@ -57,10 +62,11 @@ def _results() -> dict[str, str]:
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-@pytest.mark.parametrize("case", CASES)
-def test_module_case(case: str) -> None:
-    assert _results().get(case, "was not run") == "ok"
+@pytest.mark.parametrize(("page", "case"), CASES, ids=[case for _, case in CASES])
+def test_module_case(page: str, case: str) -> None:
+    assert _results(page).get(case, "was not run") == "ok"
 
 
-def test_every_case_is_found() -> None:
-    assert len(CASES) >= 15
+@pytest.mark.parametrize("page", PAGES)
+def test_every_case_is_found(page: str) -> None:
+    assert sum(of == page for of, _ in CASES) >= 10

@@ -392,3 +392,9 @@ async def test_a_server_that_stops_tells_its_teachers(start_server: StartServer,
         assert teacher.socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
         await stopping
     assert time.monotonic() - begun < 3
+
+
+async def test_the_page_for_teachers_is_served(start_server: StartServer, http: aiohttp.ClientSession) -> None:
+    running = await start_server()
+    async with http.get(f"{running.url}teacher") as page:
+        assert page.status == 200 and page.content_type == "text/html"

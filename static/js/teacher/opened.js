@@ -1,0 +1,98 @@
+/**
+ * One session in full, as its student sees it: the passage, the light that goes with the reciter, every verdict, and
+ * those of a teacher over ours.
+ *
+ * @typedef {import("./protocol.js").Rows} Rows
+ * @typedef {import("./protocol.js").Ruling} Ruling
+ */
+import { beginFollow, takeFeedback } from "../follow.js";
+import { AUTO } from "../messages.js";
+import { fetchPassage } from "../passage.js";
+import { RunningMedian } from "../rtp_clock.js";
+
+export class OpenedSession {
+  /**
+   * @param {string} session @param {import("../mushaf_view.js").MushafView} view
+   * @param {() => readonly import("../messages.js").Surah[]} surahs
+   */
+  constructor(session, view, surahs) {
+    this.session = session;
+    this.view = view;
+    this.surahs = surahs;
+    this.verses = "";
+    this.follow = beginFollow([]);
+    /** @type {Map<string, Ruling>} */
+    this.overruled = new Map();
+    /** The text is there.  */
+    this.placed = false;
+    /** Messages that came before the text.  @type {Rows[]} */
+    this.waiting = [];
+    this.delay = new RunningMedian(9);
+    this.gone = false;
+  }
+
+  get seeking() {
+    return this.verses === AUTO;
+  }
+
+  /**
+   * Another passage, from its beginning.
+   * @param {string} verses @returns {Promise<boolean>} false when its text cannot be had
+   */
+  async turnTo(verses) {
+    this.verses = verses;
+    this.placed = false;
+    this.waiting = [];
+    this.overruled.clear();
+    this.follow = beginFollow([]);
+    this.view.clear();
+    if (verses === AUTO) return true;
+    let passage;
+    try {
+      passage = await fetchPassage(verses);
+    } catch {
+      return false;
+    }
+    if (this.gone || this.verses !== verses) return true;
+    this.follow = beginFollow(passage.words);
+    this.view.render(passage, this.surahs());
+    this.view.touchAll();
+    this.placed = true;
+    for (const rows of this.waiting.splice(0)) this.#apply(rows);
+    return true;
+  }
+
+  /** @param {Rows} rows @param {number} away_ms from the server to here */
+  take(rows, away_ms) {
+    if (rows.speech && rows.late_ms !== null) this.delay.push(rows.late_ms + away_ms);
+    if (this.placed) this.#apply(rows);
+    else this.waiting.push(rows);
+  }
+
+  /** @param {Rows} rows */
+  #apply(rows) {
+    const message = /** @type {import("../messages.js").Feedback} */ (/** @type {unknown} */ (rows));
+    const change = takeFeedback(this.follow, message);
+    for (const [at, status] of rows.overruled) this.overruled.set(at, status);
+    // The teacher's verdict stands, whatever is recited after it.
+    for (const [at, status] of this.overruled) {
+      const place = this.follow.places.get(at);
+      if (place === undefined) continue;
+      if (this.follow.words[place].verdict !== status) change.touched.add(place);
+      this.follow.words[place].verdict = status;
+      this.view.spans[place].classList.add("overruled");
+    }
+    this.view.touch(change.touched);
+  }
+
+  frame() {
+    if (this.placed) this.view.frame(this.follow);
+  }
+
+  /** Nothing of it is drawn any more. */
+  leave() {
+    this.gone = true;
+    this.placed = false;
+    this.view.clear();
+  }
+}
