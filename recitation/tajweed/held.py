@@ -35,6 +35,9 @@ LEAST, MOST = 1.0, 3.6
 """No count is shorter than a short vowel, and none longer was heard."""
 ONE_SPREAD = 0.2
 """Standard deviation of the logarithm of one madd about the reciter's usual length: 0.11 to 0.27."""
+FREE_COUNTS, FREE_SPREAD = 3.6, 0.3
+"""Counts of a madd before a stop, which may have two, four or six: 2.4 to 4.7 by the reciter, who is steady in it, so
+that all of them together are one witness with this standard deviation of its logarithm."""
 HUBER = 1.345
 KEPT = 24
 """Madds remembered."""
@@ -56,6 +59,7 @@ class Held:
 
     def __init__(self) -> None:
         self._logs: deque[float] = deque(maxlen=KEPT)
+        self._free: deque[float] = deque(maxlen=KEPT)
         self._log = math.log(USUAL)
         self.spread = USUAL_SPREAD
         """Standard error of the logarithm of ``per_count``."""
@@ -71,6 +75,11 @@ class Held:
         if not (counts > 0 and harakat > 0):
             raise ValueError(f"{counts} counts cannot last {harakat} harakat: both must be positive")
         self._logs.append(math.log(harakat / counts))
+        self._estimate()
+
+    def note_free(self, harakat: float) -> None:
+        """A madd before a stop, as long as the reciter likes, lasted so many harakat, more than none."""
+        self._free.append(math.log(harakat / FREE_COUNTS))
         self._estimate()
 
     def length(self, counts: float) -> Length:
@@ -97,11 +106,16 @@ class Held:
         return counts, slope * math.hypot(harakat * length.spread, (counts - 2) / (BEND - 2) * bend * self.spread)
 
     def _estimate(self) -> None:
-        """Mean of the prior and of what was heard, outliers weighed down (Huber, 1964)."""
+        """Mean of what is known before and of what was heard, outliers weighed down (Huber, 1964)."""
+        before = [(math.log(USUAL), USUAL_SPREAD)]
+        if self._free:
+            before.append((float(np.median(self._free)), FREE_SPREAD))
+        known = sum(spread**-2 for _, spread in before)
+        mean = sum(log / spread**2 for log, spread in before) / known
         logs = np.array(self._logs)
-        centre = float(np.median(np.append(logs, math.log(USUAL))))
+        centre, certainty = float(np.median(np.append(logs, mean))), known
         for _ in range(4):
             weights = np.minimum(1.0, HUBER * ONE_SPREAD / np.maximum(np.abs(logs - centre), 1e-9)) / ONE_SPREAD**2
-            certainty = float(weights.sum()) + USUAL_SPREAD**-2
-            centre = (float(weights @ logs) + math.log(USUAL) / USUAL_SPREAD**2) / certainty
+            certainty = float(weights.sum()) + known
+            centre = (float(weights @ logs) + mean * known) / certainty
         self._log, self.spread = centre, certainty**-0.5

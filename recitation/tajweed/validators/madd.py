@@ -31,7 +31,7 @@ from recitation.tajweed.validators.durations import (
 from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
 
 NATURAL = (Rule.MADD_TABII, Rule.MADD_BADAL, Rule.MADD_IWAD, Rule.MADD_SILAH_SUGHRA)
-SHORT_NATURAL, LONG_NATURAL = 1.4, 3.0
+SHORT_NATURAL, LONG_NATURAL = 1.4, 2.8
 """Counts beyond which a natural madd is short or long."""
 SHORT_BY, LONG_BY = 0.8, 1.0
 """Counts by which a long madd may miss what the moshaf says."""
@@ -95,10 +95,17 @@ class MaddValidator:
             return told(place, Severity.UNCLEAR, None, 0.0, measured)
         habit = self._habits[_kind(instance.rule), instance.counts]
         severity, slip, chance = self._weigh(place, length, habit)
-        if instance.counts[0] == instance.counts[1] > 2 and slip is not Slip.SHORT:
-            self._tempo.held.note(instance.counts[0], length.harakat)
         habit.note(length.harakat)
+        if slip is not Slip.SHORT:
+            self._learn(instance, length)
         return told(place, severity, slip, chance if slip else 1 - chance, measured)
+
+    def _learn(self, instance: Instance, length: Length) -> None:
+        """What a madd tells of how long a count is when it is held."""
+        if instance.counts == (2, 6) and instance.rule is Rule.MADD_ARID:
+            self._tempo.held.note_free(length.harakat)
+        elif instance.counts is not None and instance.counts[0] == instance.counts[1] > 2:
+            self._tempo.held.note(instance.counts[0], length.harakat)
 
     def _seconds(self, place: Found) -> float | None:
         """How long the vowel lasted, of a leen the glide and what is more than a harakah of the vowel before it."""
