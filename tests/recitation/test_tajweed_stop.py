@@ -91,6 +91,8 @@ def test_a_word_broken_in_the_middle() -> None:
     assert gone_on.slip is Slip.BROKEN
     [again] = broken(1.0, "1:2:4/5/ل", "1:2:4/0/ل")
     assert again.slip is Slip.BROKEN and again.confidence > gone_on.confidence
+    [long_after] = broken(12.0, "1:2:4/5/ل", "1:2:4/0/ل")
+    assert long_after.slip is Slip.BROKEN
     assert broken(0.6, "1:2:3/3/ِ", "1:2:4/0/ل")[0].slip is Slip.REPLACED
     assert broken(0.3, "1:2:4/5/ل", "1:2:4/6/َ") == []
 

@@ -28,11 +28,12 @@ SAKT_DB, STOP_DB = 10.0, 20.0
 """The voice is held in a sakt, and silent in a stop, where the level lies so far below the vowels around it.
 Reverberation fills a sakt, which seldom reaches the level of the room.  The voice network alone does not do: it takes
 a vowel or nasal that is sung long for no voice."""
-AROUND_SAMPLES = SAMPLE_HZ
-"""Sound before a pause in which its vowels are looked for."""
+BEFORE_SAMPLES, AFTER_SAMPLES = SAMPLE_HZ, LAG_SAMPLES
+"""Sound before and after a pause in which the vowels around it are looked for."""
+LISTENED_BACK_SAMPLES = 4 * SAMPLE_HZ
+"""So much of a pause, its end, is listened to: no more may be kept of it, nor is more needed."""
 LEAST_SAKT_S, LONGEST_SAKT_S = 0.1, 1.0
 """A shorter hush is the letter itself; a longer one is a stop."""
-ROOM_SAMPLES = 4 * SAMPLE_HZ
 LEAST_BREAK_S = 0.4
 """Silence within a word from which it is broken; the closure of a doubled letter, recited slowly, is shorter."""
 SETTLED_SAMPLES, LISTENED_SAMPLES = SAMPLE_HZ // 10, SAMPLE_HZ // 4
@@ -83,11 +84,12 @@ class StopValidator:
             return
         onset = heard.phone.start - LAG_SAMPLES
         room_db = self._room_db(onset)
-        breath = breath_s(self._audio(before.end, max(before.end, onset)), room_db)
+        breath = breath_s(self._audio(*_listened(before.end, onset)), room_db)
         hush = self._hush_s(before.start - LAG_SAMPLES, onset, SAKT_DB)
         if breath or hush > LONGEST_SAKT_S:
             if not _may_stop(place.at):
-                yield answer(place, Severity.ADVICE, Slip.BREATH, probability(10 * breath))
+                longer = max(0.0, hush - LONGEST_SAKT_S)
+                yield answer(place, Severity.ADVICE, Slip.BREATH, probability(10 * breath + 5 * longer))
         elif hush < LEAST_SAKT_S:
             yield answer(place, Severity.ADVICE, Slip.NO_PAUSE, 1 - hush / LEAST_SAKT_S / 2, "")
         else:
@@ -108,17 +110,24 @@ class StopValidator:
 
     def _hush_s(self, start: int, end: int, below_db: float) -> float:
         """Seconds of the longest stretch from ``start`` to ``end`` that is ``below_db`` below the vowels around it."""
-        frame, end = SAMPLE_HZ // 100, max(start, end)
-        loud = np.quantile(levels(self._audio(start - AROUND_SAMPLES, end + LAG_SAMPLES), frame), 0.9)
+        start, end = _listened(start, end)
+        frame = SAMPLE_HZ // 100
+        before, after = self._audio(start - BEFORE_SAMPLES, start), self._audio(end, end + AFTER_SAMPLES)
+        loud = max(np.quantile(levels(sound, frame), 0.9) for sound in (before, after))
         hushed = levels(self._audio(start, end), frame) < loud - below_db
         edges = np.flatnonzero(np.diff(np.concatenate([[False], hushed, [False]])))
         return int((edges[1::2] - edges[::2]).max(initial=0)) / 100
 
     def _room_db(self, end: int) -> float:
         """Level of the room in the seconds before ``end``, dBFS."""
-        known = levels(self._audio(end - ROOM_SAMPLES, end))
+        known = levels(self._audio(end - LISTENED_BACK_SAMPLES, end))
         known = known[known > FLOOR_DB + 1]
         return float(np.quantile(known, ROOM_QUANTILE)) if len(known) else FLOOR_DB
+
+
+def _listened(start: int, end: int) -> tuple[int, int]:
+    """The part of a pause that is listened to; of none, its end."""
+    return max(min(start, end), end - LISTENED_BACK_SAMPLES), end
 
 
 def _waqf(place: Found) -> RuleVerdict:
