@@ -136,6 +136,8 @@ const cases = {
     equal([chosen.at(-1), asked.at(-1), root.querySelectorAll(".chosen").length], [2, 2, 1]);
     choice.clear();
     equal(root.querySelectorAll(".chosen").length, 0);
+    press("End");
+    equal(chosen.at(-1), 3);
   },
   a_token_leaves_the_address_and_survives_a_reload() {
     history.replaceState(null, "", `${location.pathname}?class=x#token=a.b.c`);

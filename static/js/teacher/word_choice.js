@@ -54,8 +54,10 @@ export class WordChoice {
       if (this.index < 0) this.choose(Math.max(0, this.here()));
       this.onopen(this.index);
     } else if (event.key in STEPS) {
-      const from = this.index < 0 ? Math.max(0, this.here()) : this.index + STEPS[event.key];
-      this.choose(Math.min(last, Math.max(0, from)));
+      const step = STEPS[event.key];
+      // The first arrow chooses the word that is recited.
+      const to = this.index < 0 && Number.isFinite(step) ? this.here() : this.index + step;
+      this.choose(Math.min(last, Math.max(0, to)));
     } else {
       return;
     }

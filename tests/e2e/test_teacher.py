@@ -1,0 +1,222 @@
+"""A teacher's page in a real browser: two students recite to a real server, the teacher watches, speaks and overrules.
+
+``TALAQQI_SCREENSHOTS=FOLDER`` keeps pictures of the page.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from recitation.audio import Pcm
+from recitation.events import Status
+from recitation.made_voice import MadeRecitation
+from server.messages import Overruled, Remark
+from server.reciter import Heard, Reciter, encode_recording
+from server.roles import Role, mint
+
+pytestmark = pytest.mark.e2e
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SECRET = "a secret of thirty-two characters"
+DESK = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+JUDGED = ", ".join(f".w[data-status={status}]" for status in ("accepted", "questioned", "unclear"))
+
+
+def token(role: Role, name: str, *classes: str, life_s: float = 300) -> str:
+    return mint(SECRET, role, sub=name, classes=classes, name=name, now=time.time(), life_s=life_s)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    file = tmp_path_factory.mktemp("secret") / "secret"
+    file.write_text(SECRET)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--secret-file", str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"http://\S+:\d+", line)
+    assert found, line
+    yield found[0]
+    process.terminate()
+    assert process.wait(timeout=20) == 0
+    process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+class Student:
+    """Recites in a thread of its own, and stays until told to leave."""
+
+    def __init__(self, server: str, name: str, class_name: str, verses: str, pcm: Pcm) -> None:
+        self.heard = Heard()
+        self._server, self._verses, self._pcm = server, verses, pcm
+        self._token = token(Role.STUDENT, name, class_name)
+        self._leave = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._recite()))
+
+    def __enter__(self) -> "Student":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Ask for the summary and go."""
+        self._leave.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+    async def _recite(self) -> None:
+        async with aiohttp.ClientSession() as http:
+            recording = encode_recording(self._pcm)
+            reciter = Reciter(http, self._server, self._verses, recording, token=self._token)
+            self.heard = reciter.heard
+            try:
+                await reciter.connect()
+                reciter.begin()
+                await asyncio.to_thread(self._leave.wait)
+                await reciter.finish()
+            finally:
+                await reciter.close()
+
+
+@contextmanager
+def teacher_page(chromium: Browser, address: str, **settings: object) -> Iterator[Page]:
+    """A page, and nothing may go wrong on it."""
+    context = chromium.new_context(**settings)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.goto(address)
+    yield page
+    context.close()
+    assert problems == []
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture where the environment says so."""
+    if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def test_a_teacher_watches_two_students_speaks_and_overrules(
+    chromium: Browser, server: str, make: Callable[..., MadeRecitation]
+) -> None:
+    first, second = make("112:1-2", voice="man4", harakah_s=0.2), make("1:1-3", voice="man1", harakah_s=0.2)
+    address = f"{server}/teacher?class=boys&lang=en#token={token(Role.TEACHER, 'Idris', 'boys', 'girls')}"
+    with (
+        teacher_page(chromium, address, viewport=DESK) as page,
+        Student(server, "Bilal", "boys", "112", first.pcm) as bilal,
+        Student(server, "Yusuf", "boys", "1:1-7", second.pcm) as yusuf,
+    ):
+        expect(page.locator(".pupil")).to_have_count(2, timeout=20_000)
+        assert "token" not in page.url
+        expect(page.get_by_role("button", name="Bilal")).to_be_visible()
+        tile = page.locator(".pupil", has=page.get_by_role("button", name="Bilal"))
+        expect(tile.locator(".pupil-place")).to_have_text(re.compile("Al-Ikhlas, ayah [12]"))
+        expect(tile.locator("mark")).not_to_be_empty(timeout=20_000)
+        expect(tile.locator(".piece[data-status=accepted]")).to_be_attached(timeout=20_000)
+        picture(page, "teacher-class")
+
+        page.get_by_role("button", name="Bilal").click()
+        expect(page.locator("#opened-name")).to_be_focused()
+        page.locator(JUDGED).nth(3).wait_for()
+        expect(page.locator("#delay")).to_have_text(re.compile(r"^\d+(\.\d)? s$"))
+        picture(page, "teacher-opened")
+
+        page.locator("#mushaf").focus()
+        page.keyboard.press("Home")
+        page.keyboard.press("Enter")
+        page.locator("#card .ruling[data-status=questioned]").click()
+        expect(page.locator("#told")).to_have_text("Your verdict is kept, and the student told")
+        expect(page.locator(".w.overruled[data-at='112:1:1'][data-status=questioned]")).to_be_visible()
+        page.locator(".w[data-at='112:2:1']").click()
+        picture(page, "teacher-card")
+        page.locator("#card").get_by_role("button", name="Repeat from here").click()
+        expect(page.locator("#told")).to_have_text(re.compile("Asked to repeat from"))
+        page.get_by_role("textbox").fill("Lengthen the madd.")
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator("#told")).to_have_text("The remark has arrived")
+
+        bilal.leave()
+        expect(page.locator("#opened")).to_be_hidden()
+        expect(page.locator(".pupil")).to_have_count(1)
+        yusuf.leave()
+        expect(page.locator("#empty")).to_be_visible()
+    said = [message for _, message in bilal.heard.control if isinstance(message, Remark | Overruled)]
+    assert isinstance(said[0], Overruled) and (said[0].at, said[0].status) == ("112:1:1", Status.QUESTIONED)
+    assert said[1:] == [Remark("", "112:2:1"), Remark("Lengthen the madd.")]
+    assert not [message for _, message in yusuf.heard.control if isinstance(message, Remark | Overruled)]
+    assert bilal.heard.summary is not None and yusuf.heard.summary is not None
+    assert [row.at for row in bilal.heard.summary.overruled] == ["112:1:1"] and not yusuf.heard.summary.overruled
+
+
+def test_the_arabic_page_on_a_phone_in_the_dark(
+    chromium: Browser, server: str, make: Callable[..., MadeRecitation]
+) -> None:
+    address = f"{server}/teacher?lang=ar#token={token(Role.TEACHER, 'Idris', 'girls')}"
+    pcm = make("112:1-2", voice="man4", harakah_s=0.2).pcm
+    with (
+        teacher_page(chromium, address, viewport=PHONE, color_scheme="dark") as page,
+        Student(server, "مريم", "girls", "112", pcm),
+        Student(server, "Bilal", "boys", "112", pcm),
+    ):
+        expect(page.locator(".pupil")).to_have_count(1, timeout=20_000)
+        assert page.evaluate("document.documentElement.dir") == "rtl"
+        expect(page.locator(".pupil-place")).to_have_text(re.compile("الإخلاص، آية [١٢]"))
+        page.locator(".piece[data-status=accepted]").wait_for(state="attached")
+        picture(page, "teacher-phone-class")
+        page.get_by_role("button", name="مريم").click()
+        expect(page.locator("#class")).to_be_hidden()
+        page.locator(JUDGED).nth(2).wait_for()
+        picture(page, "teacher-phone-opened")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the phone"
+        page.reload()
+        expect(page.locator(".pupil")).to_have_count(1, timeout=20_000)
+        page.get_by_role("button", name="مريم").click()
+        page.locator(JUDGED).nth(2).wait_for(), "all of it comes again"
+        page.get_by_role("button", name="الحلقة").click()
+        expect(page.get_by_role("button", name="مريم")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("fragment", "told"),
+    [
+        ("", "This page needs a link from your operator."),
+        (f"#token={token(Role.TEACHER, 'x', 'boys', life_s=-60)}", "This link is over. Ask for a new one."),
+        (f"#token={token(Role.STUDENT, 'x', 'boys')}", "This link does not let you watch this class."),
+    ],
+)
+def test_who_may_not_watch_is_told_why(chromium: Browser, server: str, fragment: str, told: str) -> None:
+    page = chromium.new_page()
+    page.goto(f"{server}/teacher?lang=en{fragment}")
+    expect(page.locator("#notice")).to_have_text(told)
+    expect(page.locator(".pupil")).to_have_count(0)
+    page.close()
