@@ -9,7 +9,7 @@
 import { WORDS, language, number, t } from "./i18n.js";
 import { isSilence, nameOf } from "./letters.js";
 import { part } from "./parts.js";
-import { isBroken, ruleTallies } from "./rules.js";
+import { broken, ruleTallies } from "./rules.js";
 import { inOrder, ruleName, ruleTold } from "./rule_words.js";
 
 /** Counts that a meter shows at least. */
@@ -21,24 +21,25 @@ const ARABIC_NUMBERS = new Intl.PluralRules("ar");
 const COLUMNS = /** @type {const} */ (["kept", "advice", "error", "unclear"]);
 
 /**
+ * The rules of a word that were broken.
  * @param {WordState} word @param {((rule: RuleHeard, button: HTMLElement) => void)|null} hear plays a rule, null when
  *   there is nothing to hear
- * @returns {HTMLElement[]} one for each slip, then the lengths that were right
  */
-export function ruleParts(word, hear) {
-  const parts = word.rules.filter(isBroken).map((rule) => slipPart(rule, word, hear));
-  const held = word.rules.filter((rule) => !isBroken(rule) && rule.severity === "fine" && rule.measured !== null);
-  if (held.length) {
-    const list = part("held", undefined, "ul");
-    for (const rule of held) {
-      const item = part("held-rule", undefined, "li");
-      item.append(part("held-name", ruleName(rule.rule), "span"), part("held-length", about(rule.measured ?? 0), "span"));
-      item.append(lengthMeter(rule));
-      list.append(item);
-    }
-    parts.push(list);
+export function ruleSlips(word, hear) {
+  return broken(word.rules).map((rule) => slipPart(rule, word, hear));
+}
+
+/** The lengths of a word that were right.  @param {WordState} word @returns {HTMLElement[]} a list, none when empty */
+export function ruleLengths(word) {
+  const list = part("held", undefined, "ul");
+  for (const rule of word.rules) {
+    if (rule.severity !== "fine" || rule.measured === null) continue;
+    const item = part("held-rule", undefined, "li");
+    item.append(part("held-name", ruleName(rule.rule), "span"), part("held-length", about(rule.measured), "span"));
+    item.append(lengthMeter(rule));
+    list.append(item);
   }
-  return parts;
+  return list.childElementCount ? [list] : [];
 }
 
 /**

@@ -16,7 +16,7 @@ import { isSilence, nameOf, signOf } from "./letters.js";
 import { describe } from "./mushaf_view.js";
 import { part } from "./parts.js";
 import { splitAddress } from "./passage.js";
-import { heardAs, ruleParts, ruleTable, tempo } from "./rule_card.js";
+import { heardAs, ruleLengths, ruleSlips, ruleTable, tempo } from "./rule_card.js";
 import { ruleName } from "./rule_words.js";
 import { gravest } from "./rules.js";
 import { slipOf } from "./slip.js";
@@ -139,7 +139,7 @@ export function wordCard(word, follow, deeds) {
   badge.append(part(`icon icon-${status}`, "", "span"), told);
   side.append(badge, part("card-at", `${t("ayah")} ${number(ayah)}`, "span"));
   head.append(text, side);
-  card.append(head, ...ruleParts(word, deeds.canHear() ? deeds.hearRule : null), ...reasons(word));
+  card.append(head, ...ruleSlips(word, deeds.canHear() ? deeds.hearRule : null), ...reasons(word), ...ruleLengths(word));
   if (word.rules.some(({ measured }) => measured !== null)) {
     card.append(part("card-tempo", `${t("tempo")} ${tempo(follow.harakah_ms)}`, "p"));
   }
