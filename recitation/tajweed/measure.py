@@ -32,6 +32,8 @@ Floats = NDArray[np.float32]
 
 GRAVITY = {Severity.UNCLEAR: 0, Severity.FINE: 1, Severity.ADVICE: 2, Severity.ERROR: 3}
 ACCUSING = (Severity.ERROR, Severity.ADVICE)
+NOT_JUDGED = (Rule.HAMZAT_WASL,)
+"""Rules that only say where they hold: no validator hears them kept or broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ def _key(verdict: RuleVerdict) -> Key:
 
 def judge(take: Take, live: Mapping[Key, Answer], offline: Mapping[Key, Answer]) -> list[Judged]:
     """Every rule of a take with what was said of it; and what was held against the reciter where no rule is."""
-    ends = {key_of(found): found.phones[-1].end for found in take.found}
+    heard = [found for found in take.found if found.instance.rule not in NOT_JUDGED]
+    ends = {key_of(found): found.phones[-1].end for found in heard}
     accused = (key for key, answer in live.items() if answer.severity in ACCUSING)
     judged = []
     for key in dict.fromkeys([*ends, *accused]):

@@ -73,7 +73,8 @@ def test_the_gravest_answer_stands_and_the_first_of_equals() -> None:
 
 def test_every_rule_of_a_take_is_counted_once_and_accusations_elsewhere_too(clip: Clip) -> None:
     take: Take = clip.take
-    first, second = take.found[0], take.found[1]
+    heard = [found for found in take.found if found.instance.rule is not Rule.HAMZAT_WASL]
+    first, second = heard[0], heard[1]
     end = first.phones[-1].end
     assert end is not None
     stray: Key = ("112:1:2", Rule.WAQF, (0, 0))
@@ -83,7 +84,7 @@ def test_every_rule_of_a_take_is_counted_once_and_accusations_elsewhere_too(clip
         ("112:1:3", Rule.WAQF, (1, 1)): Answer(FINE, None, 6_400, 4_800),
     }
     judged = judge(take, live, {key_of(first): Answer(FINE, None, 0, 0), key_of(second): Answer(ERROR, None, 0, 0)})
-    assert len(judged) == len(take.found) + 1
+    assert len(judged) == len(heard) + 1 < len(take.found) + 1
     assert judged[0] == Judged(first.instance.rule, ERROR, FINE, 250.0)
     assert judged[1] == Judged(second.instance.rule, None, ERROR, None)
     assert judged[-1] == Judged(Rule.WAQF, ADVICE, None, 100.0)
@@ -206,7 +207,7 @@ def test_the_script_gives_its_options_and_says_what_is_missing() -> None:
 def test_a_made_recitation_is_measured(clip: Clip, engine: OnnxEngine) -> None:
     found = measure(Ear(engine, Moshaf()), clip.take, [clip])
     assert found.group == "made" and found.seconds == pytest.approx(len(clip.take.pcm) / 16_000)
-    assert len(found.judged) >= len(clip.take.found)
+    assert len(found.judged) >= sum(one.instance.rule is not Rule.HAMZAT_WASL for one in clip.take.found)
     assert len(found.tried) == len(clip.spoiled) > 0
     assert sum(one.accepted_before for one in found.tried) >= 0.75 * sum(one.neighbours for one in found.tried) > 0
     delays = [one.delay_ms for one in found.judged if one.delay_ms is not None]
