@@ -345,14 +345,13 @@ function takeChange(change, message, arrival) {
 
 /** @param {import("./rules.js").RuleHeard} rule @param {import("./recital.js").Arrival} arrival */
 function takeRule(rule, arrival) {
-  const place = follow.places.get(rule.at) ?? -1;
   said.noteRule(rule);
   const latency_ms = arrival.at_ms - said.at(rule.end);
   const { at, severity, slip, measured } = rule;
   noteEvent("rule", { at, rule: rule.rule, severity, slip, measured, latency_ms });
   if (!isBroken(rule)) return;
-  view.name(follow, place);
-  announcer.say("rule", spokenRule(rule, follow.words[place]));
+  view.name(follow, rule);
+  announcer.say("rule", spokenRule(rule, follow.words[follow.places.get(at) ?? 0]));
 }
 
 /** @param {number} took seconds */

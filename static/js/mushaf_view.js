@@ -231,13 +231,17 @@ export class MushafView {
     if (ranges.length) this.marked.set(index, ranges);
   }
 
-  /** Names a rule beside the word that broke it, for a moment.  @param {Follow} follow @param {number} index */
-  name(follow, index) {
+  /**
+   * Names a rule beside the word that broke it, for a moment.
+   * @param {Follow} follow @param {import("./rules.js").RuleHeard} rule
+   */
+  name(follow, rule) {
+    const index = follow.places.get(rule.at) ?? -1;
     const span = this.spans[index];
-    const [first, ...more] = broken(follow.words[index].rules).reverse();
-    if (!span || !first) return;
-    const others = more.length ? ` +${number(more.length)}` : "";
-    this.chips.show(span, ruleName(first.rule) + others, gravest([first]) ?? "advice");
+    const grave = gravest([rule]);
+    if (!span || !grave) return;
+    const others = broken(follow.words[index].rules).length - 1;
+    this.chips.show(span, ruleName(rule.rule) + (others ? ` +${number(others)}` : ""), grave);
   }
 
   #placeGlide() {

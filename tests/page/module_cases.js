@@ -350,6 +350,22 @@ const cases = {
     view.clear();
     equal(marked("advice"), []);
   },
+  a_note_names_the_rule_just_broken_and_counts_the_others() {
+    const follow = ruled(ruleRow(1, 1, "error"), ruleRow(2, 1, "advice", { rule: "tafkhim", first: 0, stop: 1 }),
+      ruleRow(3, 1, "fine", { rule: "madd_tabii", measured: 2 }));
+    setLanguage("en");
+    const { root, view } = shown(follow);
+    const [light, missing, kept] = follow.words[0].rules;
+    const note = (rule) => {
+      view.name(follow, rule);
+      return [...root.querySelectorAll(".chip")].map((chip) => [chip.dataset.severity, chip.textContent]);
+    };
+    equal([light.severity, missing.severity, kept.severity], ["advice", "error", "fine"]);
+    equal(note(light), [["advice", "rule of tajweed +1"]]);
+    equal(note(missing), [["error", "rule of tajweed +1"]], "in place of the one before");
+    equal(note(kept).length, 1, "what was kept is not named");
+    view.clear();
+  },
   rules_of_hidden_words_are_not_marked() {
     const { root } = shown(ruled(ruleRow(1, 1, "error")), () => "hidden");
     equal([marked("error"), root.querySelectorAll("[data-rule], [tabindex]").length], [[], 0]);
