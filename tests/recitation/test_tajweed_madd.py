@@ -147,6 +147,13 @@ def test_a_madd_left_out_is_as_sure_as_the_vowel_before_it(sure: bool) -> None:
     assert verdict.severity is (Severity.ERROR if sure else Severity.UNCLEAR)
 
 
+def test_a_madd_after_a_doubted_vowel_is_unclear() -> None:
+    validator = MaddValidator(steady())
+    madd = lasting("اا", 1.0, p=0.02, heard="")
+    validator.hear(phone("َ", end=madd.phone.start, p=0.1, heard="ُ", index=1), [])
+    assert said(validator, Rule.MADD_TABII, madd, TWO).severity is Severity.UNCLEAR
+
+
 def madds_of(
     pcm_of: MadeRecitation, verses: str, engine: OnnxEngine, vad: SileroVad
 ) -> dict[tuple[str, Rule], RuleVerdict]:

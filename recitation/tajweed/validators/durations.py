@@ -94,7 +94,13 @@ class Recent:
         return None
 
     def sure(self, place: Found) -> bool:
-        """Whether anything may be held against a place: of a phone that was left out, against the one before it."""
+        """Whether anything may be held against a place: of a phone that was left out, against the one before it.
+
+        Where the phone before is doubted the ear has lost the word, and the place with it.
+        """
+        before = self.before(place.phones[0])
+        if before is not None and before.phone.p < DOUBTFUL:
+            return False
         return all(heard.sure or self._left_out_surely(heard) for heard in place.phones)
 
     def _left_out_surely(self, heard: Heard) -> bool:
