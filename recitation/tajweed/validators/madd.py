@@ -132,7 +132,7 @@ class MaddValidator:
         long = 1 - chance_below(length, limits.long, habit.spread)
         if rule is Rule.MADD_IWAD:  # the end of its vowel is known only when the stop after it was not noticed
             long = 0.0
-        if rule in NATURAL or phone.heard in NOT_HELD:
+        if limits.short.harakat < NATURAL_HARAKAT or phone.heard in NOT_HELD:  # the ear tells two counts from one
             short = with_ear(short, phone, NOT_HELD, EAR_NATS)
         slip, chance = (Slip.SHORT, short) if short >= long else (Slip.LONG, long)
         severity = severity_of(chance)
