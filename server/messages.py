@@ -76,6 +76,7 @@ class RuleRow(msgspec.Struct, frozen=True, array_like=True):
     expected: Annotated[tuple[float, float] | None, Meta(description="least and most harakat")]
     measured: Annotated[float | None, Meta(description="harakat, in the reciter's own tempo")]
     heard: Annotated[str | None, Meta(description="unit heard in place of the rule's; empty: nothing")]
+    uncertainty: Annotated[float | None, Meta(description="standard error of `measured`, harakat")] = None
 
 
 def rule_row(number: int, verdict: RuleVerdict) -> RuleRow:
@@ -85,6 +86,7 @@ def rule_row(number: int, verdict: RuleVerdict) -> RuleRow:
         number, verdict.at, verdict.rule, first, last + 1, verdict.start, verdict.end, verdict.severity, verdict.slip,
         round(verdict.confidence, 3), verdict.expected,
         None if verdict.measured is None else round(verdict.measured, 2), verdict.heard,
+        None if verdict.uncertainty is None else round(verdict.uncertainty, 2),
     )  # fmt: skip
 
 

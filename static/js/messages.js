@@ -11,7 +11,8 @@
  * @typedef {[least: number, most: number]} Counts harakat
  * @typedef {[id: number, at: string, rule: string, first: number, stop: number, start: number, end: number,
  *   severity: Severity, slip: string|null, confidence: number, expected: Counts|null, measured: number|null,
- *   heard: string|null]} RuleRow `measured` in harakat; `heard` is a unit, empty for nothing
+ *   heard: string|null, uncertainty?: number|null]} RuleRow `measured` in harakat, give or take `uncertainty`; `heard`
+ *   is a unit, empty for nothing
  * @typedef {[at: string, phone: number, end: number]} CursorRow
  *
  * @typedef {object} Feedback

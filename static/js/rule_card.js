@@ -35,7 +35,7 @@ export function ruleLengths(word) {
   for (const rule of word.rules) {
     if (rule.severity !== "fine" || rule.measured === null) continue;
     const item = part("held-rule", undefined, "li");
-    item.append(part("held-name", ruleName(rule.rule), "span"), part("held-length", about(rule.measured), "span"));
+    item.append(part("held-name", ruleName(rule.rule), "span"), part("held-length", about(rule.measured, rule.uncertainty), "span"));
     item.append(lengthMeter(rule));
     list.append(item);
   }
@@ -90,8 +90,8 @@ function tile(side, sign, name) {
 }
 
 /** @param {RuleHeard} rule @returns {string} what was heard in its place */
-export function heardAs({ slip, measured, heard }) {
-  if (measured !== null) return about(measured);
+export function heardAs({ slip, measured, uncertainty, heard }) {
+  if (measured !== null) return about(measured, uncertainty);
   if (slip === "replaced" && heard !== null && !isSilence(heard)) return nameOf(heard, language());
   const key = `slip_${slip}`;
   return t(key in WORDS ? key : "not_clear");
@@ -105,9 +105,10 @@ export function counts([least, most]) {
   return t(form === "one" || form === "two" || form === "few" ? `count_${form}` : "count_other", { n: told(least) });
 }
 
-/** @param {number} measured harakat @returns {string} */
-function about(measured) {
-  return `≈ ${counts([measured, measured])}`;
+/** @param {number} measured harakat @param {number|null} [uncertainty] its standard error @returns {string} */
+function about(measured, uncertainty = null) {
+  const told = `≈ ${counts([measured, measured])}`;
+  return uncertainty !== null && uncertainty >= 0.25 ? `${told} ± ${number(halves(uncertainty))}` : told;
 }
 
 /** Lengths are told to half a count: finer than that they cannot be measured.  @param {number} harakat */
@@ -130,12 +131,12 @@ function advice(rule) {
 
 /** Counts reached against counts due.  @param {RuleHeard} rule with a length @returns {HTMLElement} */
 export function lengthMeter(rule) {
-  const { measured, expected } = rule;
+  const { measured, uncertainty, expected } = rule;
   const reached = measured ?? 0;
   const scale = Math.max(LEAST_SCALE, Math.ceil(reached), Math.ceil(expected?.[1] ?? 0));
   const meter = part("length");
   meter.setAttribute("role", "img");
-  const told = about(reached);
+  const told = about(reached, uncertainty);
   meter.setAttribute("aria-label", expected ? t("length_of", { reached: told, due: counts(expected) }) : told);
   meter.dataset.severity = rule.severity;
   meter.style.setProperty("--scale", String(scale));

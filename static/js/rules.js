@@ -19,13 +19,14 @@
  * @property {Counts|null} expected
  * @property {number|null} measured harakat
  * @property {string|null} heard unit heard in its place, empty for nothing
+ * @property {number|null} uncertainty standard error of `measured`
  *
  * @typedef {{kept: number, advice: number, error: number, unclear: number}} RuleTally
  */
 
 /** @param {RuleRow} row @returns {RuleHeard} */
-export function ruleOf([id, at, rule, first, stop, start, end, severity, slip, , expected, measured, heard]) {
-  return { id, at, rule, letters: [first, stop], start, end, severity, slip, expected, measured, heard };
+export function ruleOf([id, at, rule, first, stop, start, end, severity, slip, , expected, measured, heard, uncertainty = null]) {
+  return { id, at, rule, letters: [first, stop], start, end, severity, slip, expected, measured, heard, uncertainty };
 }
 
 /** @param {RuleHeard} rule @returns {boolean} whether it is shown as a slip */

@@ -398,6 +398,8 @@ const cases = {
     equal(counts([2, 6]), "2 to 6 counts");
     const meter = lengthMeter(rule);
     equal([meter.getAttribute("aria-label"), meter.style.getPropertyValue("--scale")], ["≈ 2.5 counts of 6 counts", "6"]);
+    equal([heardAs({ ...rule, uncertainty: 1.1 }), heardAs({ ...rule, uncertainty: 0.2 })],
+      ["≈ 2.5 counts ± 1", "≈ 2.5 counts"]);
     equal([heardAs(rule), heardAs({ ...rule, measured: null }), heardAs({ ...rule, measured: null, slip: "new" })],
       ["≈ 2.5 counts", "too short", "not clear"]);
     equal(heardAs({ ...rule, measured: null, slip: "replaced", heard: "ں" }), "hidden nūn (ikhfāʾ)");

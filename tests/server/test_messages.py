@@ -172,8 +172,8 @@ def test_rules_are_sent_when_they_were_broken_or_measured() -> None:
     (text,) = tail.messages(heard, 0, Stamps(0, 0, 0))
     told = msgspec.json.decode(text)
     assert told["rules"] == [
-        [1, "1:1:3", "madd_tabii", 2, 5, 3000, 6000, "fine", None, 0.9, [2, 2], 2.04, None],
-        [2, "112:1:4", "qalqalah_kubra", 3, 4, 7000, 8000, "advice", "missing", 0.875, None, None, None],
+        [1, "1:1:3", "madd_tabii", 2, 5, 3000, 6000, "fine", None, 0.9, [2, 2], 2.04, None, 0.1],
+        [2, "112:1:4", "qalqalah_kubra", 3, 4, 7000, 8000, "advice", "missing", 0.875, None, None, None, None],
     ]
     assert told["harakah_ms"] == 212.3
     summary = summary_message("1", Summary((), 8960, (kept, long), HarakahReport(0.2, 0.01)))
