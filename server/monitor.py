@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import WSCloseCode, web
@@ -20,6 +19,7 @@ from aiohttp import WSCloseCode, web
 from server.auth import Forbidden, Refused, Tokens
 from server.config import Config
 from server.feed import Feed
+from server.handshake import authorization, of_an_allowed_site, subprotocols
 from server.messages import BadMessage, Error
 from server.metrics import Metrics
 from server.problems import problem
@@ -29,9 +29,7 @@ from server.watch_messages import WatchMessage, decode_teacher, encode_watch
 
 logger = logging.getLogger(__name__)
 
-SUBPROTOCOL, BEARER = "talaqqi.watch.v1", "bearer."
-"""A browser cannot send an Authorization header with a WebSocket, and an address ends up in logs: so the page offers
-two subprotocols, ours and one that carries its token."""
+SUBPROTOCOL = "talaqqi.watch.v1"
 
 EVERY_S = 0.2
 SEND_DEADLINE_S = 10.0
@@ -75,7 +73,7 @@ class Monitor:
 
     async def me(self, request: web.Request) -> web.Response:
         """Role and classes of the token's holder."""
-        holder = self._ask(lambda: self._tokens.holder(_authorization(request)))
+        holder = self._ask(lambda: self._tokens.holder(authorization(request)))
         expires = holder.expires if holder.expires < math.inf else None
         body = msgspec.json.encode(Me(holder.role, holder.name, tuple(sorted(holder.classes)), expires))
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
@@ -83,7 +81,7 @@ class Monitor:
     async def watch(self, request: web.Request) -> web.WebSocketResponse:
         """A teacher watches a class, until either side ends it."""
         class_name = request.query.get("class", "")
-        offered = _subprotocols(request)
+        offered = subprotocols(request)
         if offered and SUBPROTOCOL not in offered:
             raise problem(web.HTTPBadRequest, f"the subprotocol spoken here is {SUBPROTOCOL}")
         holder = self._ask(lambda: self._admit(request, class_name))
@@ -105,12 +103,11 @@ class Monitor:
 
     def _admit(self, request: web.Request, class_name: str) -> Holder:
         """Raises Refused, Forbidden."""
-        holder = self._tokens.holder(_authorization(request))
+        holder = self._tokens.holder(authorization(request))
         if not self._tokens.required and not (self._config.watched_when_open and _is_of_this_machine(request)):
             raise Forbidden("nobody is watched where no token is asked for, except on the machine itself")
-        origin = request.headers.get("Origin")
-        if origin is not None and origin not in self._config.origins and urlsplit(origin).netloc != request.host:
-            # Browsers let any page open a WebSocket to any server.
+        # That any page may call the API says nothing of watching: only pages named one by one may.
+        if not of_an_allowed_site(request, self._config.origins - {"*"}):
             raise Forbidden("pages of another site may not watch")
         if not class_name:
             raise Forbidden("which class: /watch?class=NAME")
@@ -201,20 +198,6 @@ class _Teacher:
         # An orderly close would wait for what is still in the buffer.
         if self._transport is not None:
             self._transport.abort()
-
-
-def _authorization(request: web.Request) -> str | None:
-    """The Authorization header, or what stands for it in a browser's WebSocket."""
-    header = request.headers.get("Authorization")
-    if header is not None:
-        return header
-    bearer = next((offered for offered in _subprotocols(request) if offered.startswith(BEARER)), None)
-    return None if bearer is None else f"Bearer {bearer.removeprefix(BEARER)}"
-
-
-def _subprotocols(request: web.Request) -> list[str]:
-    """What a WebSocket client offers to speak."""
-    return [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if name.strip()]
 
 
 def _is_of_this_machine(request: web.Request) -> bool:

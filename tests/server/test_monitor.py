@@ -14,8 +14,9 @@ from toy_ear import Running, StartServer
 
 from recitation.events import Cursor, Following, Status, Update
 from server import monitor
+from server.handshake import BEARER
 from server.messages import Error, Overruled, PhoneRow, Ping, Pong, Remark, WordRow
-from server.monitor import BEARER, EXPIRED, SUBPROTOCOL
+from server.monitor import EXPIRED, SUBPROTOCOL
 from server.reciter import Reciter, Recording
 from server.roles import Role, mint
 from server.watch_messages import (
