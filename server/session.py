@@ -300,6 +300,8 @@ class Session:
             self._take(decode_client(data, self._config.message_bytes))
         except BadMessage as error:
             self._refuse(error)
+        except Exception as fault:
+            self._broke(fault)
 
     def _refuse(self, error: BadMessage) -> None:
         self._metrics.bad_messages.add()

@@ -231,6 +231,7 @@ class WebSockets:
 
     def __init__(self, config: Config, tokens: Tokens, reception: Reception) -> None:
         self._config, self._tokens, self._reception = config, tokens, reception
+        self._stopping = False
 
     def routes(self) -> Iterator[web.RouteDef]:
         """For the application."""
@@ -238,6 +239,7 @@ class WebSockets:
 
     async def close(self, app: web.Application) -> None:
         """The server stops: every session over a WebSocket ends, as the server waits for their requests."""
+        self._stopping = True
         for session in self._reception.sessions.values():
             if isinstance(session.transport, SocketTransport):
                 session.end("shutdown")
@@ -251,6 +253,8 @@ class WebSockets:
         session = None
         try:
             verses, line = await self._reception.line(request.query.get("verses"))
+            if self._stopping:
+                raise problem(web.HTTPServiceUnavailable, "the server is stopping", retry_after_s=1)
             transport = SocketTransport(socket)
             session = self._reception.begin(transport, verses, line, grant.holder)
             await socket.prepare(request)
