@@ -36,8 +36,9 @@ const rows = (fields) => ({ type: "rows", session: "a", seq: ++seq, sample: 0, c
   state: "following", phones: [], words: [], rules: [], overruled: [], harakah_ms: null, late_ms: 100, ...fields });
 const verdict = (id, n, status) => [id, `112:1:${n}`, 100, 900, 0.9, status];
 
-async function openedSession() {
-  const opened = new OpenedSession("a", new MushafView(element(), true, () => "open"), () => SURAHS);
+async function openedSession(doubted = []) {
+  const view = new MushafView(element(), true, () => "open");
+  const opened = new OpenedSession("a", view, () => SURAHS, (index) => doubted.push(index));
   await opened.turnTo("112");
   return opened;
 }
@@ -98,7 +99,7 @@ const cases = {
     equal([view.root.querySelector("img"), view.root.querySelector("button").textContent], [null, "<img src=x onerror=alert(1)>"]);
   },
   async rows_that_come_before_the_text_are_not_lost() {
-    const opened = new OpenedSession("a", new MushafView(element(), true, () => "open"), () => SURAHS);
+    const opened = new OpenedSession("a", new MushafView(element(), true, () => "open"), () => SURAHS, () => {});
     const turned = opened.turnTo("112");
     opened.take(rows({ words: [verdict(1, 1, "accepted")], cursor: ["112:1:2", 0, 10] }), 20);
     equal([opened.placed, opened.delay.median], [false, 120]);
@@ -114,6 +115,13 @@ const cases = {
     opened.frame();
     equal(statuses(opened), "wrong questioned accepted pending");
     equal([...opened.view.spans].map((span) => span.classList.contains("overruled")), [true, true, false, false]);
+  },
+  async only_new_doubts_are_spoken() {
+    const doubted = [];
+    const opened = await openedSession(doubted);
+    opened.take(rows({ words: [verdict(1, 1, "questioned")] }), 0);
+    opened.take(rows({ words: [verdict(2, 2, "accepted"), verdict(3, 3, "unclear")] }), 0);
+    equal(doubted, [2]);
   },
   async a_passage_turned_to_forgets_the_one_before() {
     const opened = await openedSession();

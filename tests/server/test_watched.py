@@ -233,6 +233,23 @@ def test_an_opened_session_is_told_from_the_beginning_and_then_what_is_new() -> 
     assert [type(message) for message in feed.news(0)] == [Tiles]
 
 
+def test_a_place_that_becomes_known_opens_the_session_anew_and_keeps_its_verdicts() -> None:
+    student = recital("1")
+    student.watched.begin("auto")
+    feed = Feed("boys", enrolled(student))
+    feed.snapshot()
+    feed.take(Open(1, "1"), 0)
+    assert next(iter(feed.news(0))) == Opened("1", "auto")
+    # Feedback may come before the news of the place.
+    student.hear(student.word("112:1:1", Status.ACCEPTED))
+    list(feed.news(0))
+    assert not student.watched.holds("112:1:1")
+    student.watched.found("112")
+    _, opened, rows = feed.news(0)
+    assert opened == Opened("1", "112") and isinstance(rows, Rows) and [row.at for row in rows.words] == ["112:1:1"]
+    assert student.watched.tile().accepted == 1 and student.watched.holds("112:1:1")
+
+
 def test_few_sessions_are_open_at_once() -> None:
     students = [recital(str(n)) for n in range(MOST_OPEN + 1)]
     feed = Feed("boys", enrolled(*students))

@@ -36,7 +36,7 @@ const choice = new WordChoice(
   node("mushaf"),
   () => view.spans,
   () => opened?.follow.here ?? -1,
-  sayChosen,
+  sayWord,
   openCard,
 );
 
@@ -140,7 +140,7 @@ function showLink(state) {
 function open(session) {
   if (opened?.session === session) return;
   leave();
-  opened = new OpenedSession(session, view, () => surahs);
+  opened = new OpenedSession(session, view, () => surahs, sayWord);
   feed?.send({ type: "open", session });
   document.documentElement.dataset.live = "true";
   node("opened").hidden = node("desk").hidden = false;
@@ -166,7 +166,7 @@ function leave() {
   node("opened").hidden = node("desk").hidden = true;
   node("room").classList.remove("has-open");
   tiles.mark("");
-  tiles.shown.get(session)?.button.focus();
+  (tiles.shown.get(session)?.button ?? node("class")).focus();
 }
 
 /** @param {OpenedSession} mine @param {string} verses */
@@ -177,7 +177,7 @@ async function turn(mine, verses) {
 }
 
 /** @param {number} index */
-function sayChosen(index) {
+function sayWord(index) {
   if (!opened) return;
   const { text } = opened.follow.words[index];
   announcer.say("word", t("say_chosen", { word: text, status: statusText(opened, index) }));

@@ -14,17 +14,21 @@ export class OpenedSession {
   /**
    * @param {string} session @param {import("../mushaf_view.js").MushafView} view
    * @param {() => readonly import("../messages.js").Surah[]} surahs
+   * @param {(index: number) => void} ondoubt a word was judged and not accepted, after the first rows
    */
-  constructor(session, view, surahs) {
+  constructor(session, view, surahs, ondoubt) {
     this.session = session;
     this.view = view;
     this.surahs = surahs;
+    this.ondoubt = ondoubt;
     this.verses = "";
     this.follow = beginFollow([]);
     /** @type {Map<string, Ruling>} */
     this.overruled = new Map();
     /** The text is there.  */
     this.placed = false;
+    /** What had been recited before it was opened has been shown. */
+    this.caughtUp = false;
     /** Messages that came before the text.  @type {Rows[]} */
     this.waiting = [];
     this.delay = new RunningMedian(9);
@@ -41,7 +45,7 @@ export class OpenedSession {
    */
   async turnTo(verses) {
     this.verses = verses;
-    this.placed = false;
+    this.placed = this.caughtUp = false;
     this.waiting = [];
     this.overruled.clear();
     this.follow = beginFollow([]);
@@ -83,6 +87,10 @@ export class OpenedSession {
       this.view.spans[place].classList.add("overruled");
     }
     this.view.touch(change.touched);
+    for (const place of this.caughtUp ? change.judged : []) {
+      if (this.follow.words[place].verdict !== "accepted") this.ondoubt(place);
+    }
+    this.caughtUp = true;
   }
 
   frame() {

@@ -12,6 +12,7 @@ import { nameOf } from "../letters.js";
 import { describe } from "../mushaf_view.js";
 import { splitAddress } from "../passage.js";
 import { part } from "../parts.js";
+import { ruleLengths, ruleSlips } from "../rule_card.js";
 
 const RULINGS = /** @type {const} */ (["accepted", "questioned", "wrong", "unclear"]);
 
@@ -36,7 +37,7 @@ export function teacherCard(opened, index, deeds) {
   const [, ayah] = splitAddress(word.at);
   side.append(badge, part("card-at", `${t("ayah")} ${number(ayah)}`, "span"));
   head.append(text, side);
-  card.append(head, ...reasons(word));
+  card.append(head, ...reasons(word), ...ruleSlips(word, null), ...ruleLengths(word));
   if (word.verdict !== null) card.append(rulings(opened, index, deeds));
   const repeat = part("solid repeat", t("repeat"), "button");
   repeat.addEventListener("click", () => deeds.repeat(word.at));
