@@ -253,8 +253,9 @@ class Session:
         return told
 
     def _rules(self, tajweed: Tajweed, phone: PhoneVerdict, segment: Segment, following: bool) -> list[RuleVerdict]:
-        joined = segment.following if not segment.breaks_off else None
-        unit = None if joined is None else self.passage.graph.nodes[joined].phone.script
+        graph = self.passage.graph
+        stops = segment.breaks_off or (segment.rests and graph.ends[segment.node])
+        unit = None if stops or segment.following is None else graph.nodes[segment.following].phone.script
         sure = following and not segment.skipped and not was_concealed(self._concealed, phone.start, phone.end)
         return tajweed.hear(phone, unit, sure=sure)
 

@@ -66,6 +66,8 @@ class Segment:
     """Frame of the jump after which it was recited; 0 before any."""
     breaks_off: bool = False
     """True when the path jumped from here to ``following``."""
+    rests: bool = False
+    """True when there is a pause between it and ``following``, which was known all the same."""
 
 
 @dataclass(slots=True)
@@ -270,7 +272,7 @@ class Tracker:
             breaks_off = following.attempt != visit.attempt
             return Segment(
                 visit.node, visit.first, max(visit.first + 1, end), following.node,
-                attempt=self._attempt, breaks_off=breaks_off,
+                attempt=self._attempt, breaks_off=breaks_off, rests=following.first - end >= PAUSE_FRAMES,
             )  # fmt: skip
         last = self._last_voiced(visit.last, self.frames - 1)
         if not ending and self.frames - 1 - last < PAUSE_FRAMES:

@@ -10,6 +10,7 @@ from recitation.audio import Pcm
 from recitation.events import PhoneVerdict, Summary
 from recitation.made_voice import MadeRecitation
 from recitation.pipeline import HopStep, Session, passage, recite
+from recitation.report import score
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.rules import Rule
 from recitation.tajweed.session import Tajweed, together
@@ -133,3 +134,16 @@ def test_madds_are_measured_in_the_reciters_own_counts(fatiha: tuple[Pcm, list[R
     natural = [v.measured for v in rules if v.rule is Rule.MADD_TABII and v.measured is not None]
     assert len(natural) >= 4
     assert np.median(natural) == pytest.approx(2, abs=0.8)
+
+
+def test_stops_are_stops_offline_too(fatiha: tuple[Pcm, list[RuleVerdict], Summary], engine: OnnxEngine) -> None:
+    """Offline the phone after a pause is known when the one before it is closed."""
+    pcm, _, live = fatiha
+    offline = score(engine, pcm, "1:1-7", offline=True)
+
+    def told(summary: Summary) -> dict[tuple[str, Rule, tuple[int, int]], Severity]:
+        return {(v.at, v.rule, v.letters): v.severity for v in summary.rules}
+
+    same = told(live).items() & told(offline).items()
+    assert len(same) >= 0.95 * len(told(live).keys() | told(offline).keys())
+    assert sum(rule is Rule.MADD_ARID for _, rule, _ in told(offline)) >= 5
