@@ -36,7 +36,7 @@ BUFFERED_BYTES = 65_536
 """Feedback is skipped while so much waits for the network: what is late is useless, and the tail repeats it."""
 
 CONTROL_BUFFERED_BYTES = 1_048_576
-"""A client that leaves so much of `control` unread will not read the rest either."""
+"""No more of `control` is taken while so much waits. One message may be longer: the summary of a long recitation."""
 
 FEEDBACK_BYTES = 1100
 """One feedback message stays inside one SCTP packet of 1,200 bytes, so that one loss costs one message."""
@@ -67,9 +67,9 @@ class Channels:
         return self._feedback.readyState == "open" and self._feedback.bufferedAmount <= BUFFERED_BYTES
 
     @property
-    def stuck(self) -> bool:
-        """The client has stopped reading `control`."""
-        return self._control.bufferedAmount > CONTROL_BUFFERED_BYTES
+    def waiting_bytes(self) -> int:
+        """Of `control` that the client has not taken."""
+        return self._control.bufferedAmount
 
     def send_feedback(self, text: str) -> bool:
         """Send a feedback message; False when the channel does not take it."""
@@ -77,7 +77,8 @@ class Channels:
 
     def send_control(self, message: ServerMessage) -> bool:
         """Send a control message; False when the channel does not take it."""
-        return self._control.readyState == "open" and not self.stuck and _send(self._control, encode(message))
+        room = self.waiting_bytes <= CONTROL_BUFFERED_BYTES
+        return room and self._control.readyState == "open" and _send(self._control, encode(message))
 
 
 def _send(channel: RTCDataChannel, text: str) -> bool:

@@ -87,6 +87,8 @@ class Config:
     """Without audio: the session ends."""
     ping_timeout_s: float = 5.0
     """A client that pings and sends audio, and then does neither for so long, is gone. ICE needs 30 s for that."""
+    stuck_s: float = 5.0
+    """A client for which so much waits that no more is sent, and that takes none of it for so long, is dropped."""
     close_deadline_s: float = 5.0
     """For a connection to shut down in order."""
 

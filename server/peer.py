@@ -124,9 +124,9 @@ class Peer:
         return self._channels is not None and self._channels.feedback_ready
 
     @property
-    def stuck(self) -> bool:
+    def waiting_bytes(self) -> int:
         """See Transport."""
-        return self._channels is not None and self._channels.stuck
+        return 0 if self._channels is None else self._channels.waiting_bytes
 
     def send_feedback(self, text: str) -> bool:
         """See Transport."""

@@ -18,7 +18,7 @@ from recitation.finding import Finding, Found, News
 from recitation.mushaf import AddressError
 from recitation.prosody.phrase import Phrase
 from recitation.tajweed.moshaf import Moshaf, MoshafError
-from server.channels import FeedbackTail
+from server.channels import CONTROL_BUFFERED_BYTES, FeedbackTail
 from server.config import Config
 from server.finder import Finder, seeking
 from server.live import RTP_PER_SAMPLE, Line, Live, Overloaded
@@ -115,7 +115,8 @@ class Session:
         self._connected = asyncio.Event()
         self._requests: asyncio.Queue[Passage | Stop] = asyncio.Queue(REQUESTS)
         self._bad_messages = 0
-        self._last_audio = self._last_ping = self._began
+        self._last_audio = self._last_ping = self._last_taken = self._began
+        self._waiting_bytes = 0
         self._pings = False
         self._silent = False
         self._counted = Counts()
@@ -185,7 +186,7 @@ class Session:
     async def _watch(self) -> None:
         """Tell the client when no audio comes, and end the session when it is gone."""
         await self._connected.wait()
-        self._last_audio = self._last_ping = self._clock()
+        self._last_audio = self._last_ping = self._last_taken = self._clock()
         while True:
             await asyncio.sleep(WATCH_S)
             now = self._clock()
@@ -197,10 +198,17 @@ class Session:
             if (silent > self._config.audio_notice_s) is not self._silent:
                 self._silent = not self._silent
                 self._send(Audio("missing" if self._silent else "flowing", round(silent, 1)))
-            if self.transport.stuck:
+            if self._takes_nothing(now):
                 raise Over("stuck")
             self._count_packets()
             self.watched.connection(self._counted.received, self._counted.lost, silent)
+
+    def _takes_nothing(self, now: float) -> bool:
+        """So much waits for the client that no more can be sent, and none of it has been taken for a while."""
+        before, self._waiting_bytes = self._waiting_bytes, self.transport.waiting_bytes
+        if self._waiting_bytes <= CONTROL_BUFFERED_BYTES or self._waiting_bytes < before:
+            self._last_taken = now
+        return now - self._last_taken > self._config.stuck_s
 
     async def _serve(self) -> None:
         """Answer the requests that take time, one after the other."""

@@ -65,8 +65,8 @@ class Transport(Protocol):
         """Feedback is taken now."""
 
     @property
-    def stuck(self) -> bool:
-        """The client has stopped reading `control`."""
+    def waiting_bytes(self) -> int:
+        """Of messages that the client has not taken. Above CONTROL_BUFFERED_BYTES no more are."""
 
     def send_feedback(self, text: str) -> bool:
         """Send a feedback message; False when it is not taken."""

@@ -87,7 +87,7 @@ class SocketTransport:
         self._tap: FrameTap | None = None
         self._pace = Pace(PACE, PACE_BURST_S, clock)
         self._outbox: deque[str] = deque()
-        """Bounded by what `feedback_ready` and `stuck` let in."""
+        """Bounded by what `feedback_ready` and CONTROL_BUFFERED_BYTES let in."""
         self._outbox_bytes = 0
         self._posted = asyncio.Event()
         self._all_sent = asyncio.Event()
@@ -145,12 +145,12 @@ class SocketTransport:
     @property
     def feedback_ready(self) -> bool:
         """See Transport."""
-        return self._open and self._waiting_bytes <= BUFFERED_BYTES
+        return self._open and self.waiting_bytes <= BUFFERED_BYTES
 
     @property
-    def stuck(self) -> bool:
+    def waiting_bytes(self) -> int:
         """See Transport."""
-        return self._waiting_bytes > CONTROL_BUFFERED_BYTES
+        return self._outbox_bytes + (0 if self._tcp is None else self._tcp.get_write_buffer_size())
 
     def send_feedback(self, text: str) -> bool:
         """See Transport. Taken whatever waits: the verdicts are in no other message, and `feedback_ready` was asked
@@ -161,7 +161,7 @@ class SocketTransport:
         """See Transport."""
         if isinstance(message, Error) and message.fatal:
             self._close_code = CLOSE_CODES.get(message.code, WSCloseCode.OK)
-        return not self.stuck and self._post(encode(message))
+        return self.waiting_bytes <= CONTROL_BUFFERED_BYTES and self._post(encode(message))
 
     async def close(self) -> None:
         """See Transport. At once when the client takes no part in it."""
@@ -176,11 +176,6 @@ class SocketTransport:
         except (TimeoutError, ConnectionError):
             # An orderly close would wait for what is still in the buffer.
             self._tcp.abort()
-
-    @property
-    def _waiting_bytes(self) -> int:
-        """Of messages that the system has not taken."""
-        return self._outbox_bytes + (0 if self._tcp is None else self._tcp.get_write_buffer_size())
 
     def _post(self, text: str) -> bool:
         if not self._open:

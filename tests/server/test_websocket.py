@@ -22,7 +22,7 @@ from recitation.acoustics.engine import OnnxEngine
 from recitation.audio import Pcm, Resampler
 from recitation.events import Following, PhoneVerdict, Update
 from recitation.made_voice import MadeRecitation
-from server import probe
+from server import probe, session
 from server.app import ear_of
 from server.channels import FeedbackTail
 from server.config import ConfigError
@@ -40,6 +40,7 @@ from server.messages import (
     Remark,
     Stamps,
     Stop,
+    SummaryMessage,
     Welcome,
     WordRow,
     decode_server,
@@ -304,7 +305,7 @@ async def test_a_flood_is_read_slowly_and_hurts_nobody(
 async def test_a_reader_that_stops_reading_is_not_waited_for(
     start_server: StartServer, http: aiohttp.ClientSession, tone: Recording
 ) -> None:
-    running = await start_server()
+    running = await start_server(stuck_s=0.5)
     async with http.ws_connect(f"{running.url}ws?verses=3") as deaf:
         connection = deaf._response.connection
         assert connection is not None and connection.transport is not None
@@ -326,6 +327,27 @@ async def test_a_reader_that_stops_reading_is_not_waited_for(
         connection.transport.abort()
     assert running.server.metrics.ended["stuck"].value == 1
     assert running.encoder.taken == set()
+
+
+async def test_a_summary_longer_than_the_buffer_reaches_who_reads_slowly(
+    start_server: StartServer, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "CONTROL_BUFFERED_BYTES", 50_000)
+    running = await start_server(stuck_s=3.0)
+    async with http.ws_connect(f"{running.url}ws?verses=3") as slow:
+        connection = slow._response.connection
+        assert connection is not None and connection.transport is not None
+        connection.transport.pause_reading()
+        await slow.send_str(encode(Stop(1)))
+        (live,) = running.server.register.of_class("open")
+        (transport,) = (s.transport for s in running.server._reception.sessions.values())
+        await until(lambda: transport.waiting_bytes > 50_000)
+        await asyncio.sleep(0.5)
+        assert not live.over
+        connection.transport.resume_reading()
+        await slow.send_str(encode(Ping(1, 7)))
+        kinds = [type(decode_server(await slow.receive_str(timeout=5))) for _ in range(3)]
+        assert kinds == [Welcome, SummaryMessage, Pong]
 
 
 async def refusal(http: aiohttp.ClientSession, running: Running, query: str = "verses=112", **headers: str) -> int:
