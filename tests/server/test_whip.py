@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -299,6 +300,22 @@ async def test_the_page_and_its_files(start_server: StartServer, http: aiohttp.C
     for path in ("..%2fpyproject.toml", "%2e%2e/server/app.py", "js", "nothing.js", "..%5c..%5cetc"):
         async with http.get(f"{running.url}static/{path}") as response:
             assert response.status == 404
+
+
+async def test_an_unchanged_file_costs_its_headers_and_nothing_more(start_server: StartServer) -> None:
+    running = await start_server()
+    address = urlsplit(running.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    asked = (
+        f"GET /static/js/main.js HTTP/1.1\r\nHost: {address.netloc}\r\nAccept-Encoding: gzip\r\n"
+        "If-Modified-Since: Fri, 01 Jan 2038 00:00:00 GMT\r\n\r\n"
+    )
+    for _ in range(3):
+        writer.write(asked.encode())
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert answer.startswith(b"HTTP/1.1 304 "), "what came after the last answer spoilt this one"
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_the_api(start_server: StartServer, http: aiohttp.ClientSession) -> None:
