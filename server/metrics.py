@@ -114,6 +114,7 @@ _STAGE_BOUNDS = {
 }
 """Bounds lie around each stage's budget, so that its percentiles can be read."""
 
+_CONNECT_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 _LAG_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 _BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -135,7 +136,7 @@ class Metrics:
         self.feedback_skipped = Counter()
         self.bad_messages = Counter()
         self.faults = Counter()
-        self.connect = Histogram((0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0))
+        self.connect = {way: Histogram(_CONNECT_BOUNDS) for way in get_args(Way)}
         self.stages = {stage: Histogram(_STAGE_BOUNDS[stage]) for stage in STAGES}
         self.batch = Histogram(_BATCH_BOUNDS)
         self.busy = Gauge()
@@ -184,7 +185,7 @@ class Metrics:
         )
         yield "bad_messages_total", "Messages and audio frames refused.", {"": self.bad_messages}
         yield "faults_total", "Sessions ended by a fault of the server.", {"": self.faults}
-        yield "connect_seconds", "Offer to connection.", {"": self.connect}
+        yield "connect_seconds", "Asked for to connected.", _labelled("transport", self.connect)
         yield "stage_seconds", "Time in each stage of a hop.", _labelled("stage", self.stages)
         yield "batch_sessions", "Sessions in an encoder step.", {"": self.batch}
         yield "encoder_busy_ratio", "Share of the last 2 s the encoder was busy.", {"": self.busy}

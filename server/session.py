@@ -181,7 +181,7 @@ class Session:
                 await self._connected.wait()
         except TimeoutError:
             raise Over("no_connection") from None
-        self._metrics.connect.observe(self._clock() - self._began)
+        self._metrics.connect[self.transport.way].observe(self._clock() - self._began)
 
     async def _watch(self) -> None:
         """Tell the client when no audio comes, and end the session when it is gone."""

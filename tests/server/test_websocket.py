@@ -149,6 +149,7 @@ async def test_a_recitation_comes_back_as_feedback_and_summary(
     assert 'talaqqi_sessions_ended_total{reason="left"} 1' in text
     assert f"talaqqi_rtp_packets_total {len(tone.packets)}" in text
     assert 'talaqqi_sessions{transport="websocket"} 0' in text
+    assert 'talaqqi_connect_seconds_count{transport="websocket"} 1' in text
 
 
 async def test_the_same_packets_get_the_same_verdicts_whatever_carries_them(
@@ -299,6 +300,7 @@ async def test_a_flood_is_read_slowly_and_hurts_nobody(
     check_feedback(await other, PHONES)
     pongs = sum(isinstance(message, Pong) for _, message in vandal.heard.control)
     assert 300 <= pongs <= 301 + 200 * (time.monotonic() - begun)
+    await running.stop()
     await vandal.close()
 
 
