@@ -107,7 +107,9 @@ class Rows(msgspec.Struct, frozen=True, tag="rows"):
     rules: tuple[RuleRow, ...]
     overruled: tuple[SummaryOverruled, ...]
     harakah_ms: float | None
-    late_ms: Annotated[float | None, Meta(description="since the newest packet in it arrived; null before any")]
+    late_ms: Annotated[
+        float | None, Meta(description="since the newest packet in it arrived; null when none has since the last rows")
+    ]
     v: Literal[1] = VERSION
 
 

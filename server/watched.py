@@ -102,6 +102,8 @@ class Watched:
         self._recent: deque[Doubt] = deque(maxlen=RECENT)
         self._update: Update | None = None
         self._received = 0.0
+        self._heard_mark = 0
+        """Of the newest hop."""
         self._packets: deque[tuple[int, int]] = deque([(0, 0)], maxlen=LOSS_READINGS)
         self._loss, self._silent_s = 0.0, 0
         self._tile: tuple[int, Tile] | None = None
@@ -126,6 +128,7 @@ class Watched:
         """What a hop brought; `received`: monotonic time of the newest packet in it."""
         self.mark += 1
         before, self._update, self._received = self._update, update, received
+        self._heard_mark = self.mark
         if before is None or (_cursor_word(before), before.state) != (_cursor_word(update), update.state):
             self.tile_mark += 1
         for row in rows:
@@ -196,7 +199,7 @@ class Watched:
             self._rules.since(since),
             self._overruled.since(since),
             None if update is None or update.harakah_s is None else round(1000 * update.harakah_s, 1),
-            None if update is None else round(1000 * (now - self._received), 1),
+            round(1000 * (now - self._received), 1) if self._heard_mark > since else None,
         )
 
     def _make_tile(self) -> Tile:

@@ -187,8 +187,10 @@ async def test_changes_are_told_five_times_a_second_at_most(
             hear(watched, n)
             await asyncio.sleep(0.01)
         took = time.monotonic() - begun
-        while teacher.tiles[watched.id].at != "112:1:4" or not isinstance(teacher.seen[-1], Rows):
-            await teacher.next()
+        rows = None
+        while not isinstance(rows, Rows) or rows.seq != watched.mark:
+            rows = await teacher.until(Rows)
+        assert teacher.tiles[watched.id].at == "112:1:4", "the last of all"
     news = teacher.seen[before:]
     for kind in (Tiles, Rows):
         assert 2 <= sum(isinstance(message, kind) for message in news) <= took / monitor.EVERY_S + 2

@@ -136,6 +136,8 @@ def test_rows_come_once_and_only_the_newest_of_a_place() -> None:
     student.hear(student.word("112:1:1", Status.ACCEPTED))
     second = student.watched.rows(first.seq, 10.5)
     assert second.phones == () and [row.at for row in second.words] == ["112:1:2", "112:1:1"]
+    student.watched.overrule("112:1:2", Status.WRONG)
+    assert student.watched.rows(second.seq, 99.0).late_ms is None, "no sound has come since"
     both = student.watched.rows(0, 10.5)
     assert [(row.at, row.status) for row in both.words] == [("112:1:2", "accepted"), ("112:1:1", "accepted")]
 

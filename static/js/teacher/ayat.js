@@ -49,7 +49,7 @@ export class Ayat {
  * The part of an ayah that is shown on a tile.
  * @template T
  * @param {readonly T[]} words @param {number} here index @param {number} around
- * @returns {{words: readonly T[], here: number, before: boolean, after: boolean}} `before`, `after`: words were left out
+ * @returns {{words: readonly T[], here: number, before: boolean, after: boolean}} `before`, `after`: some were left out
  */
 export function excerpt(words, here, around) {
   const most = 2 * around + 1;

@@ -20,6 +20,9 @@ import { statusText, teacherCard } from "./word_card.js";
 
 const DELAY_SHOWN_EVERY_MS = 500;
 
+/** Between a word and its card, and between the card and the window's edge. */
+const GAP = 8;
+
 const query = new URLSearchParams(location.search);
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const node = (/** @type {string} */ id) => find(document, `#${id}`, HTMLElement);
@@ -194,15 +197,24 @@ function openCard(index) {
   find(card, "button", HTMLElement).focus({ preventScroll: true });
 }
 
-/** @param {HTMLElement} card @param {HTMLElement} span */
+/**
+ * Below the word, above it, or where there is no room for either at its side.
+ * @param {HTMLElement} card @param {HTMLElement} span
+ */
 function placeBeside(card, span) {
   const box = span.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = card;
   const desk = node("desk").getBoundingClientRect().top;
-  const below = box.bottom + 8 + height < desk;
-  const left = Math.min(Math.max(8, box.left + box.width / 2 - width / 2), innerWidth - width - 8);
-  card.style.left = `${left}px`;
-  card.style.top = `${below ? box.bottom + 8 : Math.max(8, box.top - height - 8)}px`;
+  const within = (/** @type {number} */ at, /** @type {number} */ most) => Math.max(GAP, Math.min(at, most - GAP));
+  let left = box.left + box.width / 2 - width / 2;
+  let top = box.bottom + GAP;
+  if (top + height > desk) top = box.top - GAP - height;
+  if (top < GAP) {
+    top = desk - GAP - height;
+    left = box.left - GAP - width >= GAP ? box.left - GAP - width : box.right + GAP;
+  }
+  card.style.left = `${within(left, innerWidth - width)}px`;
+  card.style.top = `${within(top, innerHeight - height)}px`;
 }
 
 // ---- what the teacher says
@@ -210,7 +222,8 @@ function placeBeside(card, span) {
 /** @param {string} at */
 function askToRepeat(at) {
   const word = opened?.follow.words[opened.follow.places.get(at) ?? -1]?.text ?? "";
-  say({ type: "remark", at, text: remarkText.value.trim() }, (reached) => t(reached ? "told_repeat" : "not_told", { word }));
+  const text = remarkText.value.trim();
+  say({ type: "remark", at, text }, (reached) => t(reached ? "told_repeat" : "not_told", { word }));
   remarkText.value = "";
 }
 

@@ -68,7 +68,7 @@ export class OpenedSession {
 
   /** @param {Rows} rows @param {number} away_ms from the server to here */
   take(rows, away_ms) {
-    if (rows.speech && rows.late_ms !== null) this.delay.push(rows.late_ms + away_ms);
+    if (this.caughtUp && rows.speech && rows.late_ms !== null) this.delay.push(rows.late_ms + away_ms);
     if (this.placed) this.#apply(rows);
     else this.waiting.push(rows);
   }

@@ -1,6 +1,6 @@
 /**
- * The teacher's token comes after the `#` of the address, which is never sent to a server, and is kept for as long as the
- * tab: so it stands in no log, and a reload finds it.
+ * The teacher's token comes after the `#` of the address, which is never sent to a server, and is kept for as long as
+ * the tab: so it stands in no log, and a reload finds it.
  */
 
 const STORED = "talaqqi.teacher";
