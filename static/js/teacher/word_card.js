@@ -49,7 +49,7 @@ export function teacherCard(opened, index, deeds) {
 export function statusText(opened, index) {
   const word = opened.follow.words[index];
   const status = statusOf(opened.follow, index);
-  const told = word.verdict === null ? t(status) : describe(word.verdict, status);
+  const told = word.verdict === null ? t(status === "current" ? "here_now" : status) : describe(word.verdict, status);
   return opened.overruled.has(word.at) ? `${told} (${t("overruled")})` : told;
 }
 

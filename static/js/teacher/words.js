@@ -57,6 +57,7 @@ export const TEACHER_WORDS = {
   repeat: ["أعد من هنا", "Repeat from here"],
   your_verdict: ["حكمك", "Your verdict"],
   overruled: ["بحكم المعلّم", "by the teacher"],
+  here_now: ["موضع الطالب الآن", "The student is here"],
   left: ["انتهت قراءة {name}", "{name} has finished"],
   began: ["بدأ {name}", "{name} has begun"],
   say_chosen: ["{word}، {status}", "{word}, {status}"],
