@@ -23,6 +23,9 @@ export class Dock {
     this.figure = find(root, "#latency", HTMLElement);
     this.lit = find(root, "#latency-lit", HTMLElement);
     this.judged = find(root, "#latency-judged", HTMLElement);
+    this.transport = find(root, "#transport", HTMLElement);
+    /** @type {import("./connection.js").Way} */
+    this.way = "webrtc";
     /** @type {State} */
     this.state = "idle";
     this.tries = 0;
@@ -64,6 +67,7 @@ export class Dock {
     this.button.title = label;
     this.button.setAttribute("aria-pressed", String(this.live));
     this.tempo.textContent = tempo(this.harakah_ms);
+    this.#tellWay();
     this.#tellLatency();
   }
 
@@ -94,10 +98,21 @@ export class Dock {
     this.#tellLatency();
   }
 
+  /** @param {import("./connection.js").Way} way that the voice goes */
+  goBy(way) {
+    this.way = way;
+    this.#tellWay();
+  }
+
   forgetLatency() {
     this.latency = null;
     this.shownAt = 0;
     this.#tellLatency();
+  }
+
+  #tellWay() {
+    this.transport.textContent = t(`over_${this.way}`);
+    this.transport.title = t(`over_${this.way}_title`);
   }
 
   #tellLatency() {

@@ -111,6 +111,16 @@ export const WORDS = {
     "من آخر صوت في الكلمة إلى إضاءتها، وإلى الحكم عليها؛ أوسط الكلمات الأخيرة، تقديري",
     "From the last sound of a word to its light, and to its verdict; the middle of the latest words, estimated",
   ],
+  over_webrtc: ["عبر WebRTC", "over WebRTC"],
+  over_webrtc_title: [
+    "يصل صوتك إلى الخادم من أقصر طريق: ما ضاع منه لا يؤخّر ما بعده",
+    "Your voice takes the shortest way to the server: what is lost of it delays nothing after it",
+  ],
+  over_websocket: ["عبر WebSocket", "over WebSocket"],
+  over_websocket_title: [
+    "يسلك صوتك طريق الصفحة نفسها، كما حين تمنع الشبكة الطريق الأقصر: ما تأخّر منه أخّر ما بعده",
+    "Your voice goes as the page came, as where a network bars the shortest way: what is late of it delays what follows",
+  ],
   ms: ["م.ث", "ms"],
   seconds: ["{n} ث", "{n} s"],
   minutes: ["{n} د", "{n} min"],

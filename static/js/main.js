@@ -22,6 +22,7 @@ import { gravest, isBroken } from "./rules.js";
 import { SaidWhen } from "./said_when.js";
 import { SamplesDialog, ayatRange } from "./samples.js";
 import { renderSummary, spokenRule, spokenVerdict, wordCard } from "./summary_view.js";
+import { Transports } from "./transports.js";
 import { openMicrophone, openSample } from "./voice_source.js";
 import { iceServers } from "./whip.js";
 import { WordPopover } from "./word_popover.js";
@@ -206,8 +207,10 @@ async function begin(open, problem, seek = false) {
   dock.forgetLatency();
   meter.listen(context, source.node);
   voice?.record(source.stream);
-  recital = new Recital(source, seek ? AUTO : passage.ref, follow, query.get("token") ?? "", {
+  const transports = new Transports(query.get("token") ?? "", query.get("transport"));
+  recital = new Recital(source, seek ? AUTO : passage.ref, follow, transports, {
     onstate: enter,
+    onway: takeWay,
     onfeedback: takeChange,
     onrepaint: (touched) => view.touch(touched),
     oncandidates: takeCandidates,
@@ -299,6 +302,13 @@ function enter(state, tries) {
   if (again) return;
   noteEvent("state", { state, tries });
   announcer.say("state", node("state-title").textContent ?? "");
+}
+
+/** @param {import("./connection.js").Way} way */
+function takeWay(way) {
+  observed.transport = way;
+  noteEvent("transport", { way });
+  dock.goBy(way);
 }
 
 /**

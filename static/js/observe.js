@@ -3,7 +3,7 @@
  * frame times.
  *
  * @typedef {{latencies: number[], litLatencies: number[], wordLatencies: number[],
- *   latencySource: "measured"|"estimated"|"none",
+ *   latencySource: "measured"|"estimated"|"none", transport: "webrtc"|"websocket"|"none",
  *   events: object[], frames: {p95_ms: number}}} Observed
  */
 
@@ -18,6 +18,8 @@ export const observed = {
   /** ms from the capture of a word's last sound to its verdict */
   wordLatencies: [],
   latencySource: "none",
+  /** of the newest connection that stood */
+  transport: "none",
   /** `{t, type, ...}`, `t` in ms since the page was opened */
   events: [],
   frames: { p95_ms: 0 },

@@ -16,6 +16,7 @@
  *
  * @typedef {object} Listener
  * @property {(state: State, tries: number) => void} onstate `tries` so far to get the connection back
+ * @property {(way: import("./connection.js").Way) => void} onway a connection stands
  * @property {(change: Change, message: Feedback, arrival: Arrival) => void} onfeedback
  * @property {(touched: Iterable<number>) => void} onrepaint words changed other than by feedback
  * @property {(places: import("./messages.js").Candidate[]) => void} oncandidates
@@ -24,7 +25,6 @@
  * @property {(error: Error, again_s: number|null) => void} onerror `again_s` until the next try, null for none
  * @property {(seconds: number) => void} onfinish
  */
-import { Connection } from "./connection.js";
 import { beginSession, takeFeedback, takeSummary } from "./follow.js";
 import { AUTO } from "./messages.js";
 import { WhipError } from "./whip.js";
@@ -51,13 +51,13 @@ const UNPLACED_MESSAGES = 256;
 export class Recital {
   /**
    * @param {import("./voice_source.js").VoiceSource} source @param {string} verses @param {Follow} follow
-   * @param {string} token @param {Listener} listener
+   * @param {import("./transports.js").Transports} transports @param {Listener} listener
    */
-  constructor(source, verses, follow, token, listener) {
+  constructor(source, verses, follow, transports, listener) {
     this.source = source;
     this.verses = verses;
     this.follow = follow;
-    this.token = token;
+    this.transports = transports;
     this.listener = listener;
     /** The passage is not known, or its text not there yet. */
     this.seeking = verses === AUTO;
@@ -70,7 +70,7 @@ export class Recital {
     this.placed = Promise.resolve();
     /** @type {State} */
     this.state = "idle";
-    /** @type {Connection|null} */
+    /** @type {ReturnType<import("./transports.js").Transports["connection"]>|null} */
     this.connection = null;
     this.tries = 0;
     this.ending = false;
@@ -98,7 +98,7 @@ export class Recital {
     this.ending = true;
     clearTimeout(this.linger);
     clearTimeout(this.again);
-    if (this.connection?.control.readyState === "open") {
+    if (this.connection?.isOpen) {
       const told = new Promise((/** @type {(value?: void) => void} */ resolve) => (this.summarised = resolve));
       this.connection.send({ type: "stop" });
       await Promise.race([told, new Promise((resolve) => setTimeout(resolve, SUMMARY_DEADLINE_MS))]);
@@ -122,20 +122,37 @@ export class Recital {
   }
 
   async #connect() {
-    const connection = new Connection(this.source.stream, this.verses, this.token, {
-      onopen: () => this.#opened(),
+    const { transports } = this;
+    if (this.tries === 0) this.#enter("connecting");
+    const connection = transports.connection(this.source, this.verses, {
+      onopen: () => {
+        transports.stood();
+        this.listener.onway(transports.way);
+        this.#opened();
+      },
       onfeedback: (message, latency, measured, zero) => this.#feedback(message, latency, measured, zero),
       oncontrol: (message) => this.#control(message),
-      onlost: () => this.#retry(null),
+      onlost: () => this.#lost(connection),
     });
     this.connection = connection;
-    if (this.tries === 0) this.#enter("connecting");
     try {
       await connection.open();
     } catch (error) {
-      if (this.ending || this.connection !== connection) return;
-      this.#retry(error instanceof Error ? error : new Error(String(error)));
+      connection.close();
+      if (this.connection !== connection) return;
+      if (error instanceof WhipError) this.#retry(error);
+      else this.#lost(connection, error);
     }
+  }
+
+  /**
+   * A connection that never stood, though the server refused nothing, is a reason to try the other way.
+   * @param {NonNullable<Recital["connection"]>} connection @param {unknown} [error]
+   */
+  #lost(connection, error) {
+    if (this.ending || connection.stood || !this.transports.fall()) {
+      this.#retry(error === undefined ? null : new Error(String(error)));
+    } else void this.#connect();
   }
 
   /** @param {Error|null} error null when a connection that stood was lost */

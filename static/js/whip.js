@@ -146,8 +146,8 @@ export function linkedIceServers(links) {
   return servers;
 }
 
-/** @param {Response} response @returns {Promise<WhipError>} */
-async function refusal(response) {
+/** @param {Response} response of a server that refused @returns {Promise<WhipError>} */
+export async function refusal(response) {
   const body = await response.text();
   let text = body.slice(0, 200);
   try {

@@ -424,6 +424,27 @@ def test_a_tab_killed_mid_word_frees_its_place_and_another_goes_on(
         assert metric(server, 'sessions_ended_total{reason="gone"}') > gone
 
 
+def test_a_recitation_over_a_websocket(playwright: Playwright, server: str, made: Microphone) -> None:
+    with browser(playwright, made) as running:
+        watched = Watched(running.new_page(viewport=PHONE))
+        page = watched.page
+        page.goto(f"{server}/?verses=112&lang=en&autostart=mic&transport=websocket")
+        page.wait_for_selector("html[data-live=true]", timeout=15_000)
+        order = watched.watch(made.seconds + 8, 1.5 + made.seconds * 0.6, "websocket")
+        assert page.text_content("#transport") == "over WebSocket"
+        if watched.state not in ("done", "stopped"):
+            page.click("#mic")
+        watched.wait_for_summary()
+        assert_followed(watched, "112", order)
+        assert page.evaluate("window.talaqqi.latencySource") == "measured"
+        latencies: list[float] = page.evaluate("window.talaqqi.latencies")
+        judged: list[float] = page.evaluate("window.talaqqi.wordLatencies")
+        assert 0 < np.median(latencies) < 1000 and np.median(judged) < 2000
+        page.locator("#summary-body .deed-hear, #summary-body .rule-hear").first.click()
+        page.wait_for_selector(".playing")
+        page.wait_for_selector(".playing", state="detached", timeout=10_000)
+
+
 def test_the_server_says_it_is_ready(server: str) -> None:
     with urlopen(f"{server}/readyz", timeout=5) as answer:
         assert json.load(answer)["status"] == "ready"

@@ -3,6 +3,7 @@ import { Announcer } from "/static/js/announce.js";
 import { Chips } from "/static/js/chips.js";
 import { FindingView } from "/static/js/finding.js";
 import { beginFollow, beginSession, doubts, markOf, slips, statusOf, takeFeedback, takeSummary, tally } from "/static/js/follow.js";
+import { FrameSender, OPUS, PCM, opusFrame, pcmFrame } from "/static/js/frames.js";
 import { Hifz, SILENCE_S, firstLetters } from "/static/js/hifz.js";
 import { setLanguage } from "/static/js/i18n.js";
 import { nameOf, signOf } from "/static/js/letters.js";
@@ -10,11 +11,15 @@ import { MushafView } from "/static/js/mushaf_view.js";
 import { formatRef, parseRef, searchSurahs } from "/static/js/passage.js";
 import { CHOICES, USUAL, choose, keepReading, keptReading, readingOf, written } from "/static/js/reading.js";
 import { ReadingDialog } from "/static/js/reading_dialog.js";
+import { Resampler } from "/static/js/resampler.js";
 import { RtpClock, RunningMedian } from "/static/js/rtp_clock.js";
 import { counts, heardAs, lengthMeter, ruleLengths, ruleSlips, ruleTable, tempo } from "/static/js/rule_card.js";
 import { gravest, ruleOf } from "/static/js/rules.js";
 import { SaidWhen } from "/static/js/said_when.js";
+import { socketAddress, subprotocols } from "/static/js/socket_connection.js";
 import { spokenRule } from "/static/js/summary_view.js";
+import { Transports } from "/static/js/transports.js";
+import { CaptureClock } from "/static/js/voice_capture.js";
 import { candidateFragment, linkedIceServers } from "/static/js/whip.js";
 
 const phone = (unit, start) => ({ unit, letters: [start, start + 1] });
@@ -32,6 +37,25 @@ function equal(got, wanted, about = "") {
   const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
   if (a !== b) throw new Error(`${about} got ${a}, wanted ${b}`);
 }
+/** What would be on the wire; `bufferedAmount` is set by the case. */
+class Wire {
+  bufferedAmount = 0;
+  frames = [];
+  send(frame) {
+    this.frames.push(frame);
+  }
+}
+/** A tone through a resampler, in blocks of 128 as a worklet gets them; without its first and last 5 ms. */
+function resampled(from, to, tone_hz) {
+  const resampler = new Resampler(from, to);
+  const out = [];
+  for (let first = 0; first < from / 5; first += 128) {
+    const block = Float32Array.from({ length: 128 }, (_, i) => Math.sin((2 * Math.PI * tone_hz * (first + i)) / from));
+    resampler.push(block, (sample) => out.push(sample));
+  }
+  return { out, middle: out.slice(to / 200, -to / 200), first: to / 200 };
+}
+const loudest = (samples) => samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
 function fromMemory(follow) {
   const hifz = new Hifz();
   hifz.on = true;
@@ -520,6 +544,72 @@ const cases = {
     equal(clock.capturedAt(start + 480), 1010);
     equal(Number.isNaN(clock.capturedAt((start + 100 * 960) % 2 ** 32)), true);
     equal(Number.isNaN(new RtpClock().capturedAt(5)), true);
+  },
+  frames_are_laid_out_as_the_protocol_says() {
+    equal([...opusFrame(2 ** 32 + 0x01020304, 0x10506, Uint8Array.of(0xb8, 7))], [1, 1, 2, 3, 4, 5, 6, 0xb8, 7]);
+    equal([...pcmFrame(2 ** 32 + 0x01020304, Float32Array.of(0.5, -1, 2, 1 / 32768))],
+      [2, 1, 2, 3, 4, 0, 64, 0, 128, 255, 127, 1, 0]);
+  },
+  frames_count_on_over_what_is_left_out() {
+    for (const [kind, most, step, sound] of [[OPUS, 2500, 960, new Uint8Array(90)], [PCM, 16000, 320, new Float32Array(320)]]) {
+      const wire = new Wire();
+      const sender = new FrameSender(kind, wire);
+      for (const waits of [0, most, most + 1, 3 * most, 0]) {
+        wire.bufferedAmount = waits;
+        sender.send(sound);
+      }
+      const views = wire.frames.map((frame) => new DataView(frame.buffer));
+      equal(views.map((view) => view.getUint32(1)), [0, step, 4 * step]);
+      if (kind === OPUS) equal(views.map((view) => view.getUint16(5)), [0, 1, 4]);
+      equal(sender.leftOut, 2);
+    }
+  },
+  another_rate_keeps_the_voice_and_its_time() {
+    for (const [from, to] of [[48000, 16000], [44100, 16000], [44100, 48000], [48000, 48000]]) {
+      const { middle, first, out } = resampled(from, to, 1000);
+      const off = middle.map((sample, i) => sample - Math.sin((2 * Math.PI * 1000 * (first + i)) / to));
+      if (loudest(off) > 0.002) throw new Error(`${from} to ${to}: off by ${loudest(off)}`);
+      if (out.length < 0.195 * to || out.length > 0.205 * to) throw new Error(`${from} to ${to}: ${out.length} samples`);
+    }
+    const folded = loudest(resampled(48000, 16000, 9000).middle);
+    if (folded > 0.002) throw new Error(`9 kHz comes through, ${folded}`);
+  },
+  another_rate_is_the_same_in_any_blocks() {
+    const sound = Float32Array.from({ length: 4410 }, (_, i) => Math.sin(i * i * 1e-4));
+    const inBlocks = (size) => {
+      const resampler = new Resampler(44100, 16000);
+      const out = [];
+      for (let i = 0; i < sound.length; i += size) resampler.push(sound.subarray(i, i + size), (sample) => out.push(sample));
+      return out;
+    };
+    equal(inBlocks(1), inBlocks(4410));
+    equal(inBlocks(128), inBlocks(4410));
+  },
+  frames_are_captured_when_the_quickest_says() {
+    const clock = new CaptureClock();
+    equal([[0, 1030], [1, 1041], [2, 1095]].map(([number, now]) => clock.startOf(number, now)), [1010, 1021, 1041]);
+    // A second of the device went missing: after two windows only frames since then count.
+    let start = 0;
+    for (let number = 3; number < 300; number++) start = clock.startOf(number, 2001 + (number + 1) * 20);
+    equal(start, 2001 + 299 * 20);
+  },
+  the_way_is_chosen_once_and_kept_for_the_visit() {
+    sessionStorage.clear();
+    const first = new Transports("");
+    equal([first.way, first.fall(), first.way, first.fall()], ["webrtc", true, "websocket", false]);
+    equal(new Transports("").way, "webrtc", "before it stands");
+    first.stood();
+    equal([new Transports("").way, new Transports("", "webrtc").way, new Transports("", "x").way],
+      ["websocket", "webrtc", "websocket"]);
+    sessionStorage.clear();
+    const asked = new Transports("", "websocket");
+    asked.stood();
+    equal([asked.way, asked.fall(), new Transports("").way, new Transports("", "webrtc").fall()],
+      ["websocket", false, "webrtc", false]);
+  },
+  a_socket_is_asked_for_with_its_passage_and_token() {
+    equal(socketAddress("2:255").href, `ws://${location.host}/ws?verses=2%3A255`);
+    equal([subprotocols(""), subprotocols("once.x")], [["talaqqi.v1"], ["talaqqi.v1", "bearer.once.x"]]);
   },
   the_median_is_of_the_newest() {
     const median = new RunningMedian(3);
