@@ -27,8 +27,10 @@ ALONE_FRAMES = 4
 AFTER_FRAMES, AFTER_LAST_FRAMES = 4, 8
 """How far it reaches beyond the phone's end, and where a pause follows."""
 CORE_FRAMES = 12
-DOUBTFUL = 0.2
+DOUBTFUL = 0.36
 """A phone below this probability makes its word questioned (false-alarm budget, docs/decisions.md)."""
+FAINT = 0.2
+"""The ear speaks against a phone below this; where many are so in a typical voice, the ear is what is wrong."""
 UNSAID = 0.02
 """Probability given to a phone that the path left out."""
 DOUBT_MEMORY = 0.04
@@ -102,7 +104,7 @@ class Judge:
         if not following or was_concealed(self._concealed, start, end):
             word.unjudged = True
         p, heard, usual = (UNSAID, "", UNSAID) if segment.skipped else self._pronounced(segment, previous)
-        word.faint.append(usual < DOUBTFUL)
+        word.faint.append(usual < FAINT)
         self._doubt += DOUBT_MEMORY * (word.faint[-1] - self._doubt)
         verdict = PhoneVerdict(
             self._words[node.word].at, node.index + word.shift, node.phone.script,

@@ -17,7 +17,7 @@ from recitation.acoustics.engine import Engine
 from recitation.acoustics.intake import Intake, intake_of
 from recitation.audio import SAMPLE_HZ, Pcm
 from recitation.events import Update
-from recitation.judge import DOUBTFUL
+from recitation.judge import FAINT
 from recitation.pipeline import Passage, Session, recite
 from recitation.spoiling.kinds import PAUSES
 from recitation.spoiling.spoil import Clip, Spoiled
@@ -171,8 +171,8 @@ def compare(spoiled: Sequence[Spoiled], before: Sequence[Update], after: Sequenc
     for slip in spoiled:
         twin, found = _answer(whole, slip), _answer(broken, slip)
         beside = [phone for phone in slip.neighbours if phone in sounds_before and phone in sounds_after]
-        accepted = [phone for phone in beside if sounds_before[phone] >= DOUBTFUL]
-        kept = sum(sounds_after[phone] >= DOUBTFUL for phone in accepted)
+        accepted = [phone for phone in beside if sounds_before[phone] >= FAINT]
+        kept = sum(sounds_after[phone] >= FAINT for phone in accepted)
         named = found is not None and found.severity in ACCUSING and found.slip is slip.slip
         tried.append(Tried(slip, _severity(twin), _severity(found), named, len(beside), len(accepted), kept))
     return tried

@@ -175,7 +175,7 @@ def test_made_voices_with_mistakes_and_without(
     wrong = madds_of(make("109", errors=("madd:109:5:1=2", "madd:109:3:3=0")), "109", engine, vad)
     for place in places:
         assert right[place].severity is Severity.FINE
-        assert (wrong[place].severity, wrong[place].slip) == (Severity.ERROR, Slip.SHORT)
+        assert wrong[place].slip is Slip.SHORT and wrong[place].severity in (Severity.ERROR, Severity.ADVICE)
         assert (wrong[place].measured or 9) < (right[place].measured or 0) - 0.7
     others = [verdict for place, verdict in wrong.items() if place not in places]
     assert not [verdict for verdict in others if verdict.severity is Severity.ERROR]

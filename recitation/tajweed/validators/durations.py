@@ -10,7 +10,7 @@ import numpy as np
 
 from recitation.events import PhoneVerdict
 from recitation.gop import EXPECTED_PRIOR
-from recitation.judge import DOUBTFUL
+from recitation.judge import FAINT
 from recitation.tajweed.held import Length
 from recitation.tajweed.lengths import Heard
 from recitation.tajweed.places import Found
@@ -99,7 +99,7 @@ class Recent:
         Where the phone before is doubted the ear has lost the word, and the place with it.
         """
         before = self.before(place.phones[0])
-        if before is not None and before.phone.p < DOUBTFUL:
+        if before is not None and before.phone.p < FAINT:
             return False
         return all(heard.sure or self._left_out_surely(heard) for heard in place.phones)
 
@@ -147,7 +147,7 @@ def told(
 ) -> RuleVerdict:
     """The verdict on a place whose evidence is a length."""
     last = place.phones[-1]
-    heard = last.phone.heard if slip is not None and last.phone.p < DOUBTFUL else None
+    heard = last.phone.heard if slip is not None and last.phone.p < FAINT else None
     verdict = answer(place, severity, slip, confidence, heard)
     counts, error = (None, None) if measured is None else (round(measured[0], 2), round(measured[1], 2))
     start = verdict.start if last.vowel_start is None else last.vowel_start

@@ -7,7 +7,7 @@ heard as is told by the validator of nasals.
 from collections.abc import Sequence
 
 from recitation.audio import SAMPLE_HZ
-from recitation.judge import DOUBTFUL
+from recitation.judge import FAINT
 from recitation.phones import IKHFA, IQLAB, SHORT_VOWELS
 from recitation.tajweed.held import NATURAL_HARAKAT, Length
 from recitation.tajweed.lengths import Heard
@@ -62,7 +62,7 @@ class GhunnahValidator:
             return told(place, severity, None, 1 - short, measured)
         if place.instance.rule in ONLY_ADVICE or nasal.phone.heard not in plain:
             severity = Severity.ADVICE  # where the ear does not agree a boundary may be wrong
-        missing = nasal.phone.p < DOUBTFUL and nasal.phone.heard in plain
+        missing = nasal.phone.p < FAINT and nasal.phone.heard in plain
         return told(place, severity, Slip.MISSING if missing else Slip.SHORT, short, measured)
 
     def _seconds(self, nasal: Heard) -> float | None:

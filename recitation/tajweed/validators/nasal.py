@@ -5,7 +5,7 @@ How long the nasal is held is not judged here.
 
 from collections.abc import Sequence
 
-from recitation.judge import DOUBTFUL
+from recitation.judge import FAINT
 from recitation.phones import IKHFA, IQLAB
 from recitation.tajweed.lengths import Heard
 from recitation.tajweed.places import Found
@@ -54,7 +54,7 @@ def _judge(place: Found) -> RuleVerdict:
     phone = place.phones[0].phone
     if not is_sure(place):
         return unclear(place)
-    if phone.p >= DOUBTFUL:
+    if phone.p >= FAINT:
         return answer(place, Severity.FINE, None, phone.p)
     if phone.heard and replaces(place.instance.rule, phone.unit, phone.heard):
         severity = Severity.ERROR if place.instance.rule in MEASURED else Severity.ADVICE

@@ -6,7 +6,7 @@ Within the recitation both speak.  Before a pause the decay of the room hides wh
 
 from collections.abc import Sequence
 
-from recitation.judge import DOUBTFUL
+from recitation.judge import FAINT
 from recitation.phones import MADD_VOWELS, SHORT_VOWELS
 from recitation.prosody.release import LEAST_ECHO_S, LONGEST_ECHO_S, release_of
 from recitation.tajweed.lengths import Audio, Heard
@@ -38,13 +38,13 @@ class QalqalahValidator:
 
     def _judge(self, place: Found) -> RuleVerdict:
         letter, release = place.phones[0].phone, place.phones[-1].phone
-        if not _is_sure(place) or (letter.p < DOUBTFUL and letter.heard):
+        if not _is_sure(place) or (letter.p < FAINT and letter.heard):
             return unclear(place)  # another letter, which may have none
-        if release.p < DOUBTFUL and release.heard and release.heard[0] in SHORT_VOWELS + MADD_VOWELS:
+        if release.p < FAINT and release.heard and release.heard[0] in SHORT_VOWELS + MADD_VOWELS:
             return answer(place, Severity.ADVICE, Slip.VOWELLED, 1 - release.p, release.heard)
         odds = self._odds(place)
         if odds is None:
-            if release.p < DOUBTFUL:
+            if release.p < FAINT:
                 return answer(place, Severity.ADVICE, Slip.MISSING, 1 - release.p, "")
             return answer(place, Severity.FINE, None, release.p)
         if odds < MISSING:

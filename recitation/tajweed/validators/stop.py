@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from recitation.audio import SAMPLE_HZ
-from recitation.judge import DOUBTFUL
+from recitation.judge import FAINT
 from recitation.lexicon import Word, default_lexicon
 from recitation.mushaf import AYAT_PER_SURAH
 from recitation.phones import SHORT_VOWELS
@@ -98,7 +98,7 @@ class StopValidator:
     def _judge_form(self, heard: Heard) -> list[RuleVerdict]:
         """A word stopped at with its last vowel, or its tanwin, as if it were joined."""
         phone = heard.phone
-        if not heard.sure or phone.p < DOUBTFUL or not _is_last(heard, stopped=False) or _is_last(heard, stopped=True):
+        if not heard.sure or phone.p < FAINT or not _is_last(heard, stopped=False) or _is_last(heard, stopped=True):
             return []
         begin, end = phone.end + SETTLED_SAMPLES, phone.end + LISTENED_SAMPLES
         changed = _waqf_of(phone.at)
@@ -133,7 +133,7 @@ def _listened(start: int, end: int) -> tuple[int, int]:
 def _waqf(place: Found) -> RuleVerdict:
     """A word left in its stopped form."""
     phone = place.phones[-1].phone
-    if is_sure(place) and phone.p >= DOUBTFUL:
+    if is_sure(place) and phone.p >= FAINT:
         return answer(place, Severity.FINE, None, phone.p)
     if is_sure(place) and phone.heard and phone.heard[0] == _JOINED_SOUNDS.get(phone.unit):
         return answer(place, Severity.ADVICE, Slip.REPLACED, 1 - phone.p, phone.heard)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recitation.judge import DOUBTFUL
+from recitation.judge import FAINT
 from recitation.letters import ISTILA
 from recitation.prosody.formants import MAN
 from recitation.prosody.release import LAG_SAMPLES
@@ -84,7 +84,7 @@ class WeightValidator:
         heavy, phone = place.instance.rule is Rule.TAFKHIM, place.phones[-1].phone
         if not is_sure(place):
             return unclear(place)
-        if heavy and phone.p < DOUBTFUL and phone.heard and phone.heard[0] == LIGHT_TWINS.get(phone.unit[0]):
+        if heavy and phone.p < FAINT and phone.heard and phone.heard[0] == LIGHT_TWINS.get(phone.unit[0]):
             return answer(place, Severity.ERROR, Slip.LIGHT, 1 - phone.p, phone.heard)
         if phone.unit[0] in ISTILA and phone.p >= CONFIDENT:
             return answer(place, Severity.FINE, None, phone.p)
@@ -97,6 +97,6 @@ class WeightValidator:
             return answer(place, Severity.ERROR if surely else Severity.ADVICE, Slip.LIGHT, probability(light))
         if not heavy and too_heavy(offset):
             return answer(place, Severity.ADVICE, Slip.HEAVY, probability(-light))
-        if phone.p < DOUBTFUL:
+        if phone.p < FAINT:
             return unclear(place)
         return answer(place, Severity.FINE, None, probability(-light if heavy else light))
