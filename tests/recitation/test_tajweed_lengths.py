@@ -137,4 +137,4 @@ def test_boundaries_of_a_made_voice(make: Callable[..., MadeRecitation], engine:
     assert abs(np.median(off)) < 0.008
     spread = np.median(np.abs(off - np.median(off))) * 1.4826
     assert spread < 1.2 * PLACE_SD_S
-    assert spread < 0.65 * np.median(np.abs(emitted - np.median(emitted))) * 1.4826, "better than where the ear has them"
+    assert spread < 0.65 * 1.4826 * np.median(np.abs(emitted - np.median(emitted))), "better than by the ear"
