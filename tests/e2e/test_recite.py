@@ -221,10 +221,10 @@ def words_read_out(page: Page) -> list[str]:
 
 
 def metric(server: str, name: str) -> float:
-    """A figure of the server's metrics, 0 while it is not there."""
+    """A figure of the server's metrics, summed over the labels that `name` leaves out; 0 while it is not there."""
     with urlopen(f"{server}/metrics", timeout=5) as answer:
-        found = re.search(rf"^talaqqi_{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
-    return float(found[1]) if found else 0.0
+        text = answer.read().decode()
+    return sum(map(float, re.findall(rf"^talaqqi_{re.escape(name)}(?:{{.*}})? (\S+)$", text, re.MULTILINE)))
 
 
 def wait_for_sessions(page: Page, server: str, count: int) -> None:
@@ -424,6 +424,11 @@ def test_a_tab_killed_mid_word_frees_its_place_and_another_goes_on(
         assert metric(server, 'sessions_ended_total{reason="gone"}') > gone
 
 
+NO_UDP = "RTCPeerConnection.prototype.setRemoteDescription = async () => {};"
+"""The answer is never taken, so no connection ever stands: as where a network lets no UDP through."""
+NO_ENCODER = "delete globalThis.AudioEncoder;"
+
+
 def test_a_recitation_over_a_websocket(playwright: Playwright, server: str, made: Microphone) -> None:
     with browser(playwright, made) as running:
         watched = Watched(running.new_page(viewport=PHONE))
@@ -443,6 +448,25 @@ def test_a_recitation_over_a_websocket(playwright: Playwright, server: str, made
         page.locator("#summary-body .deed-hear, #summary-body .rule-hear").first.click()
         page.wait_for_selector(".playing")
         page.wait_for_selector(".playing", state="detached", timeout=10_000)
+
+
+def test_where_no_connection_stands_the_page_takes_a_websocket(playwright: Playwright, server: str) -> None:
+    with browser(playwright) as running:
+        watched = Watched(running.new_page(viewport=DESK))
+        page = watched.page
+        page.add_init_script(NO_UDP + NO_ENCODER)
+        offers: list[str] = []
+        page.on("request", lambda asked: offers.append(asked.url) if asked.method == "POST" else None)
+        watched.open(server, "112", "sample")
+        page.locator(".w[data-status=accepted]").nth(1).wait_for(timeout=30_000)
+        wait_for_sessions(page, server, 1)
+        page.click("#mic")
+        watched.wait_for_summary()
+        assert len(offers) == 1 and page.evaluate("window.talaqqi.transport") == "websocket"
+        watched.open(server, "112", "sample")
+        page.locator(".w[data-status=accepted]").first.wait_for(timeout=20_000)
+        assert len(offers) == 1, "WebRTC was tried again in the same visit"
+        assert not watched.problems
 
 
 def test_the_server_says_it_is_ready(server: str) -> None:
