@@ -98,19 +98,28 @@ def silent(tmp_path_factory: pytest.TempPathFactory) -> Microphone:
     return Microphone.of(tmp_path_factory.mktemp("silent"), "112", np.zeros(16_000, np.float32))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "server.cli", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
-    )
+@contextmanager
+def serving(*options: str) -> Iterator[str]:
+    """Address of a server of its own."""
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"http://\S+:\d+", line)
-    assert found, line
-    yield found[0]
-    process.terminate()
-    assert process.wait(timeout=20) == 0
-    process.stdout.close()
+    try:
+        found = re.search(r"http://\S+:\d+", line)
+        assert found, line
+        yield found[0]
+    finally:
+        process.terminate()
+        ended = process.wait(timeout=20)
+        process.stdout.close()
+    assert ended == 0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with serving() as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -429,25 +438,27 @@ NO_UDP = "RTCPeerConnection.prototype.setRemoteDescription = async () => {};"
 NO_ENCODER = "delete globalThis.AudioEncoder;"
 
 
-def test_a_recitation_over_a_websocket(playwright: Playwright, server: str, made: Microphone) -> None:
-    with browser(playwright, made) as running:
+def test_a_recitation_over_a_websocket(playwright: Playwright, server: str, two_ayat: Microphone) -> None:
+    with browser(playwright, two_ayat) as running:
         watched = Watched(running.new_page(viewport=PHONE))
         page = watched.page
-        page.goto(f"{server}/?verses=112&lang=en&autostart=mic&transport=websocket")
+        page.goto(f"{server}/?verses=112:1-2&lang=en&autostart=mic&transport=websocket")
         page.wait_for_selector("html[data-live=true]", timeout=15_000)
-        order = watched.watch(made.seconds + 8, 1.5 + made.seconds * 0.6, "websocket")
+        order = watched.watch(two_ayat.seconds + 8, 1.5 + two_ayat.seconds * 0.6, "websocket")
         assert page.text_content("#transport") == "over WebSocket"
         if watched.state not in ("done", "stopped"):
             page.click("#mic")
         watched.wait_for_summary()
-        assert_followed(watched, "112", order)
+        assert_followed(watched, "112:1-2", order)
         assert page.evaluate("window.talaqqi.latencySource") == "measured"
         latencies: list[float] = page.evaluate("window.talaqqi.latencies")
         judged: list[float] = page.evaluate("window.talaqqi.wordLatencies")
         assert 0 < np.median(latencies) < 1000 and np.median(judged) < 2000
-        page.locator("#summary-body .deed-hear, #summary-body .rule-hear").first.click()
-        page.wait_for_selector(".playing")
-        page.wait_for_selector(".playing", state="detached", timeout=10_000)
+        page.click("#summary-close")
+        page.click(".w[data-at='112:1:4']")
+        page.click("#card .deed-hear")
+        page.wait_for_selector(".deed-hear.playing")
+        page.wait_for_selector(".deed-hear:not(.playing)", timeout=10_000)
 
 
 def test_where_no_connection_stands_the_page_takes_a_websocket(playwright: Playwright, server: str) -> None:
@@ -467,6 +478,19 @@ def test_where_no_connection_stands_the_page_takes_a_websocket(playwright: Playw
         page.locator(".w[data-status=accepted]").first.wait_for(timeout=20_000)
         assert len(offers) == 1, "WebRTC was tried again in the same visit"
         assert not watched.problems
+
+
+def test_a_websocket_takes_the_token_and_says_when_it_is_refused(playwright: Playwright) -> None:
+    with serving("--token", "good", "--capacity", "1") as server, browser(playwright) as running:
+        address = f"{server}/?verses=112&lang=en&autostart=sample&transport=websocket&token="
+        told = running.new_page()
+        told.goto(f"{address}bad")
+        told.locator("#error-text", has_text="does not grant access").wait_for(timeout=15_000)
+        taken, full = running.new_page(), running.new_page()
+        taken.goto(f"{address}good")
+        taken.wait_for_selector("html[data-state=following]", timeout=15_000)
+        full.goto(f"{address}good")
+        full.locator("#error-text", has_text="The server is full").wait_for(timeout=15_000)
 
 
 def test_the_server_says_it_is_ready(server: str) -> None:
