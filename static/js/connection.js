@@ -30,11 +30,13 @@ const PING_MS = 250;
 /** Six pings without an answer.  Shorter would drop calls whenever a phone's radio naps. */
 const SILENCE_MS = 1500;
 
-/** @abstract @implements {Carrier} by those who extend it */
+/** Who extends it is its carrier. */
 export class Connection {
   /** @param {Way} way @param {Listener} listener */
   constructor(way, listener) {
     this.way = way;
+    /** @type {Carrier} */
+    this.carrier = /** @type {any} */ (this);
     this.listener = listener;
     this.clock = new RtpClock();
     this.closed = false;
@@ -50,7 +52,7 @@ export class Connection {
 
   /** @param {object} message */
   send(message) {
-    if (this.isOpen) this.sendText(JSON.stringify({ v: PROTOCOL, ...message }));
+    if (this.carrier.isOpen) this.carrier.sendText(JSON.stringify({ v: PROTOCOL, ...message }));
   }
 
   close() {
@@ -58,7 +60,7 @@ export class Connection {
     this.closed = true;
     clearInterval(this.pinging);
     clearTimeout(this.deadline);
-    this.hangUp();
+    this.carrier.hangUp();
     this.clock.close();
   }
 

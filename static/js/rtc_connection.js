@@ -9,6 +9,9 @@ const ANSWER_DEADLINE_MS = 10000;
  * most often never made, as where a network lets no UDP through. */
 const STAND_DEADLINE_MS = 4000;
 
+/** @typedef {import("./connection.js").Carrier} Carrier */
+
+/** @implements {Carrier} */
 export class RtcConnection extends Connection {
   /**
    * @param {import("./voice_source.js").VoiceSource} source @param {string} verses @param {string} token

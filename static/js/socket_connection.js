@@ -14,6 +14,9 @@ const OPEN_DEADLINE_MS = 10000;
 const ASK_DEADLINE_MS = 5000;
 const AGAIN_S = 3;
 
+/** @typedef {import("./connection.js").Carrier} Carrier */
+
+/** @implements {Carrier} */
 export class SocketConnection extends Connection {
   /**
    * @param {import("./voice_source.js").VoiceSource} source @param {string} verses @param {string} token

@@ -35,7 +35,7 @@ export function loadVoiceCapture(context) {
 export class VoiceCapture {
   /**
    * @param {AudioContext} context in which `loadVoiceCapture` is done @param {MediaStream} stream @param {number} hz
-   * @param {(samples: Float32Array, captured_ms: number) => void} onframe 20 ms; epoch time of the first sample
+   * @param {(samples: Float32Array<ArrayBuffer>, captured_ms: number) => void} onframe 20 ms; epoch ms of the first
    */
   constructor(context, stream, hz, onframe) {
     this.input = context.createMediaStreamSource(stream);
