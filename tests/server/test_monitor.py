@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -200,19 +200,19 @@ async def test_changes_are_told_five_times_a_second_at_most(
     ("path", "bearer", "status"),
     [
         ("watch?class=boys", None, 401),
-        ("watch?class=boys", "nonsense", 401),
-        ("watch?class=boys", token(Role.TEACHER, "boys", life_s=-60), 401),
-        ("watch?class=girls", token(Role.TEACHER, "boys"), 403),
-        ("watch", token(Role.TEACHER, "boys"), 403),
-        ("watch?class=boys", token(Role.STUDENT, "boys"), 403),
-        ("watch?class=boys", token(Role.PROBE), 403),
+        ("watch?class=boys", lambda: "nonsense", 401),
+        ("watch?class=boys", lambda: token(Role.TEACHER, "boys", life_s=-60), 401),
+        ("watch?class=girls", lambda: token(Role.TEACHER, "boys"), 403),
+        ("watch", lambda: token(Role.TEACHER, "boys"), 403),
+        ("watch?class=boys", lambda: token(Role.STUDENT, "boys"), 403),
+        ("watch?class=boys", lambda: token(Role.PROBE), 403),
     ],
 )
 async def test_who_may_not_watch(
-    start_server: StartServer, http: aiohttp.ClientSession, path: str, bearer: str | None, status: int
+    start_server: StartServer, http: aiohttp.ClientSession, path: str, bearer: Callable[[], str] | None, status: int
 ) -> None:
     running = await start_server(secret=SECRET)
-    headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+    headers = {} if bearer is None else {"Authorization": f"Bearer {bearer()}"}  # tokens live for minutes
     assert await refused(http, running, path, **headers) == status
     reasons = running.server.metrics.refused
     assert {name: counter.value for name, counter in reasons.items()} == {"token" if status == 401 else "role": 1}
