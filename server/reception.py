@@ -11,7 +11,7 @@ from aiohttp import web
 
 from recitation.finding import AUTO
 from recitation.mushaf import AddressError
-from server.auth import Forbidden, Refused
+from server.auth import Forbidden, Grant, Refused
 from server.config import Config
 from server.finder import Finder
 from server.limits import AddressLimit
@@ -20,7 +20,6 @@ from server.metrics import Metrics
 from server.pitch import PitchLoop
 from server.problems import problem
 from server.register import Register
-from server.roles import Holder
 from server.session import MakeLine, Session
 from server.transport import Transport
 
@@ -107,7 +106,7 @@ class Reception:
         except Busy as error:
             raise self._busy(error) from error
 
-    def begin(self, transport: Transport, verses: str, line: Line, holder: Holder) -> Session:
+    def begin(self, transport: Transport, verses: str, line: Line, grant: Grant) -> Session:
         """A new session; its task opens the transport. Raises 503 when no session can be taken any more."""
         if self._tasks is None:
             raise problem(web.HTTPServiceUnavailable, "the server is not ready", retry_after_s=1)
@@ -116,7 +115,7 @@ class Reception:
                 transport,
                 verses,
                 line,
-                holder,
+                grant.holder,
                 live=self._live,
                 finder=self._finder,
                 pitch=self._pitch,
@@ -124,6 +123,7 @@ class Reception:
                 metrics=self._metrics,
                 make_line=self._make_line,
                 engine=self._engine,
+                release=grant.release,
             )
         except Busy as error:
             raise self._busy(error) from error

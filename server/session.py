@@ -92,8 +92,9 @@ class Session:
         metrics: Metrics,
         make_line: MakeLine,
         engine: str,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
-        """Raises Busy."""
+        """`release` gives back the leave to open a session (`server.auth.Grant`). Raises Busy."""
         self.id = secrets.token_urlsafe(16)
         self.holder = holder
         self.transport = transport
@@ -113,6 +114,7 @@ class Session:
         self._tail = FeedbackTail(repeats=transport.loses)
         self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
         self._connected = asyncio.Event()
+        self._release = release
         self._requests: asyncio.Queue[Passage | Stop] = asyncio.Queue(REQUESTS)
         self._bad_messages = 0
         self._last_audio = self._last_ping = self._last_taken = self._began
@@ -129,8 +131,15 @@ class Session:
 
     def end(self, reason: str, error: Error | None = None) -> None:
         """End the session; the first reason counts."""
+        self._give_back()
         if not self._over.done():
             self._over.set_result(Over(reason, error))
+
+    def _give_back(self) -> None:
+        """The leave to open a session, where no connection ever stood."""
+        if not self._connected.is_set():
+            release, self._release = self._release, lambda: None
+            release()
 
     def poll(self, now: float) -> None:
         """Every 20 ms: lost packets are given up even when no other comes."""
@@ -163,6 +172,7 @@ class Session:
             if reason == "shutdown":
                 self._send(Error("shutdown", "the server is stopping", fatal=True))
             self.watched.over = True
+            self._give_back()
             self._live.leave(self._seat)
             self._metrics.end(reason)
             self._count_packets()

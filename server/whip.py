@@ -46,7 +46,7 @@ class Whip:
             offer = await _offer(request)
             verses, line = await self._reception.line(request.query.get("verses"))
             peer = Peer(offer, public_ip=self._config.public_ip, message_bytes=self._config.message_bytes)
-            session = self._reception.begin(peer, verses, line, grant.holder)
+            session = self._reception.begin(peer, verses, line, grant)
             answer = await _answer(peer)
         except BaseException:
             grant.release()

@@ -190,6 +190,30 @@ async def test_a_session_token_is_good_once(
     await second.peer.close()
 
 
+async def test_a_session_that_never_stood_gives_its_token_back(
+    start_server: StartServer, http: aiohttp.ClientSession, tone: Recording
+) -> None:
+    running = await start_server(tokens=frozenset({"teacher"}))
+    token = await session_token(running, http)
+    headers = {"Authorization": f"Bearer {token}"}
+    blocked = Reciter(http, running.url, "112", tone, token=token)
+    offer = (await offer_of(blocked)).encode()
+    response = await http.post(f"{running.url}whip?verses=112", data=offer, headers={**SDP, **headers})
+    assert response.status == 201
+    assert (await http.post(f"{running.url}whip?verses=112", data=offer, headers={**SDP, **headers})).status == 401
+    place = f"{running.url}{response.headers['Location'].removeprefix('/')}"
+    assert (await http.delete(place, headers=headers)).status == 200
+    await running.sessions(0)
+    through = Reciter(http, running.url, "112", tone, token=token)
+    await through.connect()
+    await through.close()
+    await running.sessions(0)
+    assert (await http.post(f"{running.url}whip?verses=112", data=offer, headers={**SDP, **headers})).status == 401, (
+        "it stood"
+    )
+    await blocked.peer.close()
+
+
 async def test_a_refused_session_does_not_use_its_token_up(
     start_server: StartServer, http: aiohttp.ClientSession, tone: Recording
 ) -> None:
