@@ -11,18 +11,17 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
 
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from server.auth import Forbidden, Refused, Tokens
+from server.auth import Forbidden, Tokens
 from server.config import Config
 from server.feed import Feed
 from server.handshake import authorization, of_an_allowed_site, subprotocols
 from server.messages import BadMessage, Error
 from server.metrics import Metrics
-from server.problems import problem
+from server.problems import permitted, problem
 from server.register import Sessions
 from server.roles import Holder
 from server.watch_messages import WatchMessage, decode_teacher, encode_watch
@@ -38,8 +37,6 @@ CLOSE_DEADLINE_S = 2.0
 
 EXPIRED = 4401
 """Close code: the token is over. 4000 to 4999 are free for private use (RFC 6455 7.4.2)."""
-
-T = TypeVar("T")
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -73,7 +70,7 @@ class Monitor:
 
     async def me(self, request: web.Request) -> web.Response:
         """Role and classes of the token's holder."""
-        holder = self._ask(lambda: self._tokens.holder(authorization(request)))
+        holder = permitted(self._metrics, lambda: self._tokens.holder(authorization(request)))
         expires = holder.expires if holder.expires < math.inf else None
         body = msgspec.json.encode(Me(holder.role, holder.name, tuple(sorted(holder.classes)), expires))
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
@@ -84,7 +81,7 @@ class Monitor:
         offered = subprotocols(request)
         if offered and SUBPROTOCOL not in offered:
             raise problem(web.HTTPBadRequest, f"the subprotocol spoken here is {SUBPROTOCOL}")
-        holder = self._ask(lambda: self._admit(request, class_name))
+        holder = permitted(self._metrics, lambda: self._admit(request, class_name))
         if len(self._teachers) >= self._config.teachers:
             raise problem(web.HTTPServiceUnavailable, "too many teachers are watching", retry_after_s=5)
         socket = web.WebSocketResponse(
@@ -114,16 +111,6 @@ class Monitor:
         if not holder.may_watch(class_name):
             raise Forbidden(f"the token of this {holder.role} is not for watching this class")
         return holder
-
-    def _ask(self, check: Callable[[], T]) -> T:
-        try:
-            return check()
-        except Refused as error:
-            self._metrics.refuse("token")
-            raise problem(web.HTTPUnauthorized, str(error), challenge=error.challenge) from error
-        except Forbidden as error:
-            self._metrics.refuse("role")
-            raise problem(web.HTTPForbidden, str(error)) from error
 
     def _bad_message(self) -> None:
         self._metrics.bad_messages.add()

@@ -3,12 +3,17 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from aiohttp import web
+
+from server.auth import Forbidden, Refused
+from server.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+T = TypeVar("T")
 
 
 def problem(
@@ -21,6 +26,18 @@ def problem(
     if challenge is not None:
         headers["WWW-Authenticate"] = challenge
     return kind(text=_body(text), content_type="application/json", headers=headers)
+
+
+def permitted(metrics: Metrics, check: Callable[[], T]) -> T:
+    """What a check of a token answers. Raises 401, 403 for its Refused, Forbidden, and counts them."""
+    try:
+        return check()
+    except Refused as error:
+        metrics.refuse("token")
+        raise problem(web.HTTPUnauthorized, str(error), challenge=error.challenge) from error
+    except Forbidden as error:
+        metrics.refuse("role")
+        raise problem(web.HTTPForbidden, str(error)) from error
 
 
 @web.middleware

@@ -11,14 +11,14 @@ from aiohttp import web
 
 from recitation.finding import AUTO
 from recitation.mushaf import AddressError
-from server.auth import Forbidden, Grant, Refused
+from server.auth import Grant
 from server.config import Config
 from server.finder import Finder
 from server.limits import AddressLimit
 from server.live import Busy, Line, Live
 from server.metrics import Metrics
 from server.pitch import PitchLoop
-from server.problems import problem
+from server.problems import permitted, problem
 from server.register import Register
 from server.session import MakeLine, Session
 from server.transport import Transport
@@ -86,14 +86,7 @@ class Reception:
 
     def ask(self, check: Callable[[str | None], T], authorization: str | None) -> T:
         """What `check` makes of an Authorization header. Raises 401, 403 for its Refused, Forbidden."""
-        try:
-            return check(authorization)
-        except Refused as error:
-            self._metrics.refuse("token")
-            raise problem(web.HTTPUnauthorized, str(error), challenge=error.challenge) from error
-        except Forbidden as error:
-            self._metrics.refuse("role")
-            raise problem(web.HTTPForbidden, str(error)) from error
+        return permitted(self._metrics, lambda: check(authorization))
 
     async def line(self, verses: str | None) -> tuple[str, Line]:
         """The address as we write it and a line for it; `verses` as the client wrote it. Raises 400 for a bad address,

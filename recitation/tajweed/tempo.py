@@ -12,6 +12,7 @@ from collections import deque
 import numpy as np
 
 from recitation.audio import SAMPLE_HZ
+from recitation.judge import FAINT
 from recitation.phones import MADD_VOWELS, QALQALAH, SHORT_VOWELS
 from recitation.tajweed.held import Held, Length
 from recitation.tajweed.lengths import PLACE_SD_S, Heard, kind_of
@@ -38,8 +39,6 @@ NATURAL_COUNTS = CLOSED_COUNTS = 1.75
 consonant without a vowel: 1.6 to 2.0 by the reciter."""
 BEFORE_DOUBLED_COUNTS = 1.5
 """From a consonant to the doubled one after its vowel, part of whose closure is heard as the vowel's end."""
-DOUBTFUL = 0.2
-"""A syllable with a phone less likely than this is not measured."""
 _OPENING = {"F": 1.17, "S": 1.12}
 _CLOSING = {"H": 0.94, "S": 0.90, "F": 0.88}
 """An open syllable lasts longer that begins with a stop or fricative, and less before one: least squares over 757 short
@@ -82,7 +81,7 @@ def _measured(phones: list[Heard]) -> tuple[float, float] | None:
     first, short, last = phones[0], phones[1], phones[-1]
     if len(first.phone.unit) > 1 or len(last.phone.unit) > 2 or kind_of(first.phone.unit) in "VQ":
         return None
-    if short.phone.unit not in SHORT_VOWELS or min(heard.phone.p for heard in phones) < DOUBTFUL:
+    if short.phone.unit not in SHORT_VOWELS or min(heard.phone.p for heard in phones) < FAINT:
         return None
     natural = len(phones) == 4
     if len(last.phone.unit) == 2:
