@@ -33,7 +33,7 @@ class Strength:
     """The reciters of the training set are wet and compressed, people's own recordings dry and full of contrast."""
 
 
-MEDIUM = Strength((0.85, 1.2), (-4.0, 5.0), 0.5, 0.35, 0.4, 0.25, 0.08, 0.5, 8.0, 0.55)
+MEDIUM = Strength((0.8, 1.25), (-4.0, 5.0), 0.5, 0.35, 0.4, 0.25, 0.08, 0.8, 8.0, 0.55)
 LIGHT = Strength((0.9, 1.1), (-3.0, 4.0), 0.5, 0.3, 0.3, 0.2, 0.0, 0.3, 6.0, 0.3)
 
 _EDGES = 2595 * np.log10(1 + np.array([20.0, SAMPLE_RATE / 2]) / 700)
@@ -137,8 +137,8 @@ def mask(x: Floats, random: np.random.Generator) -> Floats:
         width = int(random.integers(0, 16))
         start = int(random.integers(0, MELS - width))
         x[:, start : start + width] = fill
-    for _ in range(random.poisson(len(x) / 250)):
-        width = int(random.integers(2, 12))
+    for _ in range(random.poisson(len(x) / 120)):
+        width = int(random.integers(2, 24))
         start = int(random.integers(0, max(1, len(x) - width)))
         x[start : start + width] = fill
     return x
