@@ -8,6 +8,7 @@ import numpy as np
 from recitation.audio import SAMPLE_HZ, Pcm
 from server.frames import Frame, OpusFrame, PcmFrame
 from server.messages import BadMessage
+from server.relay import Relay
 from server.rtp_tap import RTP_PER_SAMPLE, AudioPacket, AudioTap, Counts, OnAudio, Timeline
 
 MAX_GAP_S = 5.0
@@ -39,10 +40,10 @@ class PcmTap:
 
 
 class FrameTap:
-    """Audio of one session, all of the kind that its first frame is of."""
+    """Audio of one session, all of the kind that its first frame is of. `relay` passes it on to those who listen."""
 
-    def __init__(self, on_audio: OnAudio) -> None:
-        self._on_audio = on_audio
+    def __init__(self, on_audio: OnAudio, relay: Relay | None = None) -> None:
+        self._on_audio, self._relay = on_audio, relay or Relay()
         self._tap: AudioTap | PcmTap | None = None
 
     def receive(self, frame: Frame, arrival: float) -> None:
@@ -72,10 +73,16 @@ class FrameTap:
 
     def _begin(self, frame: Frame) -> AudioTap | PcmTap:
         if isinstance(frame, OpusFrame):
-            self._tap = AudioTap(self._on_audio, max_gap_s=MAX_GAP_S, hold_s=0.0, hold_packets=1)
+            self._tap = AudioTap(
+                self._on_audio, max_gap_s=MAX_GAP_S, hold_s=0.0, hold_packets=1, on_packet=self._relay.packet
+            )
         else:
-            self._tap = PcmTap(self._on_audio)
+            self._tap = PcmTap(self._pcm)
         return self._tap
+
+    def _pcm(self, pcm: Pcm, start: int, concealed: bool, rtp: int, arrival: float) -> None:
+        self._relay.samples(pcm, start, arrival)
+        self._on_audio(pcm, start, concealed, rtp, arrival)
 
 
 def _silence(samples: int) -> Pcm:

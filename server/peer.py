@@ -151,7 +151,7 @@ class Peer:
 
     def _listen(self, listener: Listener) -> None:
         try:
-            self._tap = install(self._receiver, listener.audio)
+            self._tap = install(self._receiver, listener.audio, on_packet=listener.relay.packet)
         except TapUnavailable:
             # Lives as long as the track, which `close` ends.
             self._follow = asyncio.ensure_future(follow(self._receiver.track, listener.audio))

@@ -30,6 +30,7 @@ __all__ = [
     "Counts",
     "Hole",
     "OnAudio",
+    "OnPacket",
     "OpusDecoder",
     "ReorderBuffer",
     "TapUnavailable",
@@ -64,6 +65,10 @@ class AudioPacket:
     payload: bytes
     arrival: float
     """Seconds, by the clock whose `now` is passed to `poll`."""
+
+
+OnPacket = Callable[[AudioPacket], None]
+"""Called with every Opus packet in order, as it came, before it is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,9 +401,11 @@ class AudioTap:
         max_gap_s: float = 5.0,
         hold_s: float = 0.060,
         hold_packets: int = 3,
+        on_packet: OnPacket | None = None,
     ) -> None:
         """`hold_s` and `hold_packets`: how long a missing packet is waited for, see ReorderBuffer."""
         self._clock = clock
+        self._on_packet = on_packet
         self._decoder = OpusDecoder()
         self._hold = hold_s, hold_packets
         self._reorder = ReorderBuffer(*self._hold)
@@ -472,6 +479,8 @@ class AudioTap:
             if opus_duration(item.payload) == 0:
                 self._damaged += bool(item.payload)  # An empty one is padding.
                 continue
+            if self._on_packet is not None:
+                self._on_packet(item)
             self._waiting.append(item)
             if self._piece_is_whole(item):
                 self._play()
@@ -527,6 +536,7 @@ def install(
     *,
     clock: Callable[[], float] = time.monotonic,
     start_sample: int = 0,
+    on_packet: OnPacket | None = None,
 ) -> AudioTap:
     """Replace the jitter buffer of an audio receiver; call it in the `track` handler, before any packet.
 
@@ -539,7 +549,7 @@ def install(
     if why := _unknown(receiver):
         logger.warning("audio tap not installed, %s; reading the track instead, later by 100 to 300 ms", why)
         raise TapUnavailable(why)
-    tap = AudioTap(on_audio, clock=clock, start_sample=start_sample)
+    tap = AudioTap(on_audio, clock=clock, start_sample=start_sample, on_packet=on_packet)
     setattr(receiver, _ATTRIBUTE, tap)
     return tap
 

@@ -43,6 +43,7 @@ from server.messages import (
 )
 from server.metrics import Metrics
 from server.pitch import PitchLoop
+from server.relay import Relay
 from server.roles import Holder
 from server.rtp_tap import Counts
 from server.transport import Listener, NotOpened, Transport
@@ -98,6 +99,8 @@ class Session:
         self.id = secrets.token_urlsafe(16)
         self.holder = holder
         self.transport = transport
+        self.relay = Relay()
+        """The student's voice, for those who listen."""
         self.watched = Watched(
             self.id, name=holder.name, classes=holder.classes, verses=verses, since=time.time(), tell=self._send
         )
@@ -182,7 +185,7 @@ class Session:
     async def _connect(self) -> None:
         try:
             await self.transport.open(
-                Listener(self._audio, self._welcome, self._message, self._refuse, self._state_changed)
+                Listener(self._audio, self._welcome, self._message, self._refuse, self._state_changed, self.relay)
             )
         except NotOpened as error:
             raise Over("bad_offer") from error

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from server.messages import BadMessage, ServerMessage
 from server.metrics import Way
+from server.relay import Relay
 from server.rtp_tap import Counts, OnAudio
 
 
@@ -30,6 +31,8 @@ class Listener:
     """The client sent what cannot be taken."""
     state: Callable[[str], None]
     """`connected`, `failed` or `closed`."""
+    relay: Relay
+    """Passes the audio on as it came, to teachers who listen."""
 
 
 class Transport(Protocol):

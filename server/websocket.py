@@ -99,7 +99,7 @@ class SocketTransport:
         """See Transport. Waits for the handshake."""
         await self._prepared.wait()
         self._open = True
-        self._tap = FrameTap(listener.audio)
+        self._tap = FrameTap(listener.audio, listener.relay)
         listener.state("connected")
         listener.ready()
         self._listener.set_result(listener)
