@@ -118,7 +118,7 @@ async def test_pcm_is_encoded_only_while_somebody_listens(monkeypatch: pytest.Mo
     for n in range(MOST_WAITING):
         one, other = [await track.recv() for track in tracks]
         assert bytes(one) == bytes(other) and one.pts == other.pts
-        assert one.pts == n * PACKET_RTP
+        assert one.pts == (n + MOST_WAITING) * PACKET_RTP, "the newest of a hundred"
         pcm = decoder.decode(bytes(one))
         assert pcm is not None
         heard.append(pcm)
