@@ -1,0 +1,83 @@
+/** The panel that ends a recitation and the card of a single word, with what their buttons do. */
+import { find } from "./picker.js";
+import { renderSummary, wordCard } from "./summary_view.js";
+import { WordPopover } from "./word_popover.js";
+
+/** Narrower than this the panel covers the text. */
+const BESIDE_PX = 900;
+
+export class SummaryPanel {
+  /**
+   * @param {HTMLElement} page the whole document's body @param {import("./sheet.js").Sheet} sheet
+   * @param {import("./said_when.js").SaidWhen} said @param {import("./hifz.js").Hifz} hifz
+   */
+  constructor(page, sheet, said, hifz) {
+    this.panel = find(page, "#summary", HTMLElement);
+    this.body = find(page, "#summary-body", HTMLElement);
+    this.reopen = find(page, "#again", HTMLElement);
+    this.card = new WordPopover(find(page, "#card", HTMLElement), find(page, "#dock", HTMLElement));
+    this.sheet = sheet;
+    this.said = said;
+    this.hifz = hifz;
+    /** @type {import("./own_voice.js").OwnVoice|null} what there is to hear again */
+    this.voice = null;
+    this.seconds = 0;
+    /** @type {import("./summary_view.js").Deeds} */
+    this.deeds = {
+      canHear: () => this.voice !== null && this.voice.ready,
+      hear: (at, button) => this.#hear(at, this.said.word(at), button),
+      hearRule: (rule, button) => this.#hear(rule.at, this.said.rule(rule), button),
+      show: (at) => {
+        if (innerWidth < BESIDE_PX) this.close();
+        this.sheet.view.point(this.sheet.placeOf(at));
+      },
+    };
+    this.reopen.addEventListener("click", () => this.open());
+    find(page, "#summary-print", HTMLElement).addEventListener("click", () => print());
+    find(page, "#summary-close", HTMLElement).addEventListener("click", () => this.close());
+  }
+
+  /** A recitation is over and has something to tell.  @param {number} seconds that it took */
+  finish(seconds) {
+    this.seconds = seconds;
+    this.reopen.hidden = false;
+    this.open();
+  }
+
+  /** There is nothing to tell of. */
+  forget() {
+    this.reopen.hidden = true;
+  }
+
+  open() {
+    renderSummary(this.body, this.sheet.follow, this.seconds, this.deeds, this.hifz);
+    document.documentElement.dataset.summary = "open";
+    this.panel.inert = false;
+    this.panel.focus({ preventScroll: true });
+  }
+
+  close() {
+    delete document.documentElement.dataset.summary;
+    this.panel.inert = true;
+  }
+
+  /** Says everything again, as after a change of language. */
+  retell() {
+    if (!this.panel.inert) this.open();
+  }
+
+  /** @param {HTMLElement} span of the word */
+  openCard(span) {
+    const word = this.sheet.follow.words[Number(span.dataset.index)];
+    if (!word || (word.verdict === null && !span.dataset.rule)) return;
+    this.card.open(span, wordCard(word, this.sheet.follow, this.deeds));
+  }
+
+  /** @param {string} at @param {import("./said_when.js").Span|null} span @param {HTMLElement} button pressed */
+  #hear(at, span, button) {
+    if (!span) return;
+    button.classList.add("playing");
+    this.sheet.view.point(this.sheet.placeOf(at));
+    void this.voice?.play(span[0], span[1], () => button.classList.remove("playing"));
+  }
+}
