@@ -4,28 +4,14 @@ Audio goes through the tap of `server.rtp_tap`; where that cannot be installed t
 """
 
 import asyncio
-import logging
 
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
-from aiortc.exceptions import InvalidStateError, OperationError
-from aiortc.sdp import SessionDescription, candidate_from_sdp
-
+from server.answerer import Answerer, PeerClosed, only_opus
 from server.channels import Channels
 from server.messages import ServerMessage
 from server.metrics import Way
 from server.rtp_tap import AudioTap, Counts, TapUnavailable, follow, install
-from server.sdp import BadSdp, Fragment, Offer, Unacceptable, write_answer
+from server.sdp import Offer
 from server.transport import Listener, NotOpened
-
-logger = logging.getLogger(__name__)
-
-
-class IceRestart(Exception):
-    """The client wants an ICE restart, which aiortc cannot do: 422 (RFC 9725 4.3.3). It makes a new connection."""
-
-
-class PeerClosed(Exception):
-    """The connection was closed before there was an answer."""
 
 
 class Peer:
@@ -35,17 +21,13 @@ class Peer:
     loses = True
 
     def __init__(self, offer: Offer, *, public_ip: str | None, message_bytes: int) -> None:
-        # Without an empty list aiortc asks a public STUN server, which takes up to 5 s where UDP is blocked.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self._offer = offer
-        self._public_ip, self._message_bytes = public_ip, message_bytes
+        self.answerer = Answerer(offer, public_ip=public_ip, message_bytes=message_bytes)
+        self._connection = self.answerer.connection
         self._answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tap: AudioTap | None = None
         self._follow: asyncio.Task[None] | None = None
         transceiver = self._connection.addTransceiver("audio", direction="recvonly")
-        codecs = RTCRtpReceiver.getCapabilities("audio")
-        assert codecs is not None
-        transceiver.setCodecPreferences([c for c in codecs.codecs if c.mimeType.lower() == "audio/opus"])
+        only_opus(transceiver)
         self._receiver = transceiver.receiver
         self._channels: Channels | None = None
 
@@ -64,39 +46,11 @@ class Peer:
             self._answered.set_result(answer)
 
     async def _take_offer(self, listener: Listener) -> str:
-        """The SDP answer with all our candidates. Raises BadSdp or Unacceptable."""
-        if self._offer.channels:
+        """The SDP answer. Raises BadSdp or Unacceptable."""
+        if self.answerer.offer.channels:
             self._channels = Channels(self._connection, listener.ready, listener.message)
         self._connection.on("connectionstatechange", lambda: self._state_changed(listener))
-        try:
-            SessionDescription.parse(self._offer.text)
-        except (ValueError, AssertionError, LookupError, AttributeError, TypeError, StopIteration) as error:
-            raise BadSdp(f"an attribute of the offer cannot be read ({type(error).__name__}: {error})") from error
-        try:
-            await self._connection.setRemoteDescription(RTCSessionDescription(self._offer.text, "offer"))
-            self._listen(listener)
-            await self._connection.setLocalDescription()
-        except (ValueError, OperationError) as error:
-            raise Unacceptable(f"the offer cannot be answered: {error}") from error
-        sdp = self._connection.localDescription.sdp
-        return write_answer(self._offer, sdp, public_ip=self._public_ip, message_bytes=self._message_bytes)
-
-    async def trickle(self, fragment: Fragment) -> None:
-        """Add the client's candidates. Raises IceRestart."""
-        if fragment.ice is not None and fragment.ice != self._offer.ice:
-            raise IceRestart
-        for text in fragment.candidates:
-            candidate = candidate_from_sdp(text)
-            candidate.sdpMid = self._offer.audio_mid
-            try:
-                await self._connection.addIceCandidate(candidate)
-            except (ValueError, InvalidStateError) as error:
-                logger.info("candidate left out: %s", error)
-
-    @property
-    def etag(self) -> str:
-        """Entity tag of the ICE session (RFC 9725 4.3)."""
-        return f'"{self._offer.ice.ufrag}"'
+        return await self.answerer.answer(lambda: self._listen(listener))
 
     def poll(self, now: float) -> None:
         """See Transport."""
