@@ -5,8 +5,9 @@ knowledge that they go straight through the passage, and their boundaries are mo
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,9 +17,10 @@ from recitation.audio import SAMPLE_HZ, LevelNormaliser, Pcm
 from recitation.events import PhoneVerdict
 from recitation.lexicon import recited
 from recitation.made_voice import MadePhone, MadeRecitation, make_recitation
+from recitation.phones import INDEX, SHORT_VOWELS, is_held
 from recitation.pipeline import Passage, Session, passage, recite
 from recitation.prosody.release import LAG_SAMPLES
-from recitation.tajweed.lengths import Audio, Heard, Spans, kind_of
+from recitation.tajweed.lengths import Audio, Heard, Spans, held_nasal_start, kind_of
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.places import Found, Places
 from recitation.tajweed.rules import Rule
@@ -54,11 +56,7 @@ class Take:
     @cached_property
     def harakah_s(self) -> float | None:
         """Tempo over the whole take, seconds a harakah; None when it holds too few syllables."""
-        tempo, syllables = Tempo(), Syllables()
-        for heard in self.phones:
-            if note := syllables.push(heard):
-                tempo.note(*note)
-        return tempo.harakah_s if tempo.known else None
+        return _harakah_s(self.phones)
 
     @cached_property
     def order(self) -> dict[tuple[str, int], int]:
@@ -83,12 +81,38 @@ def recorded(engine: Engine, pcm: Pcm, place: Passage, source: str, group: str, 
     session = Session(place, SileroVad(), len(pcm) // FRAME_SAMPLES + 2, intake_of(engine), straight=True)
     verdicts = [phone for update in recite(session, engine, pcm, SAMPLE_HZ) for phone in update.phones]
     level = LevelNormaliser()
-    spans = Spans(_reader(np.concatenate([level.push(pcm), level.flush()])))
+    audio = _reader(np.concatenate([level.push(pcm), level.flush()]))
+    spans = Spans(audio)
     phones = []
     for n, phone in enumerate(verdicts):
         after = verdicts[n + 1] if n + 1 < len(verdicts) and verdicts[n + 1].start == phone.end else None
         phones.append(spans.push(phone, after.unit if after else None))
+    phones = _with_held_nasals(phones, audio)
     return Take(source, group, place, pcm, tuple(phones), _rules(place, phones, moshaf))
+
+
+def _with_held_nasals(phones: Sequence[Heard], audio: Audio) -> list[Heard]:
+    """The same phones, what is held from where its sound begins: the ear emits it at its release."""
+    harakah_s = _harakah_s(phones)
+    mended = list(phones)
+    if harakah_s is None:
+        return mended
+    for n, (vowel, nasal) in enumerate(pairwise(phones)):
+        if not is_held(INDEX[nasal.phone.unit]) or vowel.phone.unit not in SHORT_VOWELS or vowel.following is None:
+            continue
+        if vowel.start is not None and nasal.end is not None:
+            start = held_nasal_start(vowel.start, nasal.end, harakah_s, audio)
+            mended[n : n + 2] = replace(mended[n], end=start), replace(nasal, start=start)
+    return mended
+
+
+def _harakah_s(phones: Iterable[Heard]) -> float | None:
+    """Tempo over all of them, seconds a harakah; None for too few syllables."""
+    tempo, syllables = Tempo(), Syllables()
+    for heard in phones:
+        if note := syllables.push(heard):
+            tempo.note(*note)
+    return tempo.harakah_s if tempo.known else None
 
 
 def made(verses: str, voice: str, harakah_s: float, seed: int, moshaf: Moshaf) -> Take:

@@ -18,6 +18,7 @@ from recitation.tajweed.lengths import (
     LEAST_FRAMES,
     PLACE_SD_S,
     Spans,
+    held_nasal_start,
     kind_of,
     place_boundary,
     spectral_contrast,
@@ -122,6 +123,21 @@ def test_a_session_that_begins_with_speech_measures_later(sound: Pcm) -> None:
     second = spans.push(phone("َ", CATCHING_UP_SAMPLES + 640, 9_000), "ل")
     assert (second.start, second.seconds) == (None, None)
     assert second.end is not None
+
+
+@pytest.mark.parametrize("vowel_s", [0.08, 0.15, 0.25])
+def test_a_held_nasal_begins_where_the_vowel_ends(vowel_s: float) -> None:
+    """No matter how long it is held, and where some of the closure after it is taken for it."""
+    closure = 0.002 * np.random.default_rng(0).standard_normal(3_200).astype(np.float32)
+    for held_s in (0.3, 0.9):
+        sound = np.concatenate([vowel(120, OPEN, vowel_s), vowel(120, CLOSE, held_s), closure])
+        found = held_nasal_start(0, len(sound) - 2_700, 0.15, reads(sound))
+        assert abs(found / SAMPLE_HZ - vowel_s) <= 0.02
+
+
+def test_a_held_nasal_too_short_to_be_looked_for_begins_after_a_harakah_or_not_at_all() -> None:
+    assert held_nasal_start(1_000, 1_480, 0.15, reads(np.zeros(16_000, np.float32))) == 1_480
+    assert held_nasal_start(1_000, 1_000, 0.15, reads(np.zeros(16_000, np.float32))) == 1_000
 
 
 def test_boundaries_of_a_made_voice(make: Callable[..., MadeRecitation], engine: OnnxEngine, vad: SileroVad) -> None:

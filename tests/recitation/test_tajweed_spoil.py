@@ -292,6 +292,20 @@ def test_the_ear_still_takes_the_letters_beside_a_slip(take: Take, engine: OnnxE
     assert np.mean(np.array(beside) >= DOUBTFUL) > 0.75
 
 
+def test_what_is_held_is_known_from_its_begin_and_not_from_where_the_ear_emits_it(
+    make: Callable[..., MadeRecitation], engine: OnnxEngine
+) -> None:
+    said = make("114")
+    truth = of_made(said, passage("114"), Moshaf())
+    heard = recorded(engine, said.pcm, truth.passage, "made", "made", Moshaf())
+    starts = {key_of(found): found.phones[0].start for found in truth.found if found.instance.rule in GHUNNAH_RULES}
+    off = [
+        (found.phones[0].start or 0) - (starts[key_of(found)] or 0) for found in heard.found if key_of(found) in starts
+    ]
+    assert len(off) >= 2
+    assert max(map(abs, off)) <= 0.04 * SAMPLE_HZ
+
+
 def test_real_recitation_is_spoiled_likewise(recordings: Path, engine: OnnxEngine) -> None:
     phones = [one for one in development(recordings) if one.group == "phones"]
     alone = stretches(phones)
