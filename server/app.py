@@ -39,6 +39,7 @@ from server.reception import Reception
 from server.register import Register
 from server.session import MakeLine
 from server.websocket import WebSockets
+from server.whep import Whep
 from server.whip import Whip
 
 logger = logging.getLogger(__name__)
@@ -169,13 +170,14 @@ class Server:
         )
         self._whip = Whip(config, self._tokens, self._reception)
         self._websockets = WebSockets(config, self._tokens, self._reception)
+        self._whep = Whep(config, self._tokens, self._reception, self.metrics)
         self._monitor = Monitor(config, self._tokens, self.register, self.metrics)
         self._api = Api(Passages(lexicon), config.static)
 
     def application(self) -> web.Application:
         """The web application; its start starts the encoder loop and the sessions, its end ends them."""
         app = web.Application(middlewares=[report], client_max_size=self.config.offer_bytes)
-        for part in (self._whip, self._websockets, self._monitor, self._api):
+        for part in (self._whip, self._whep, self._websockets, self._monitor, self._api):
             app.add_routes(part.routes())
         app.add_routes(
             [
@@ -200,7 +202,7 @@ class Server:
         gc.collect()
         gc.freeze()
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(loop.run()) for loop in (self._pitch, self.live, self._reception)]
+            loops = [tasks.create_task(loop.run()) for loop in (self._pitch, self.live, self._reception, self._whep)]
             self.ready = True
             yield
             self.ready = False

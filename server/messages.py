@@ -133,6 +133,7 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     verses: str
     engine: str
     lookahead_ms: int
+    watched: Annotated[bool, Meta(description="teachers of a class see the session, and may ask to listen")] = False
     v: Literal[1] = VERSION
 
 
@@ -270,6 +271,15 @@ class Overruled(msgspec.Struct, frozen=True, tag="overruled"):
     v: Literal[1] = VERSION
 
 
+class Listened(msgspec.Struct, frozen=True, tag="listened"):
+    """Whether teachers may listen and who does, after `welcome` where teachers watch and whenever it changes."""
+
+    may: Annotated[bool | None, Meta(description="what the student said with `consent`; null: nothing yet")]
+    by: Annotated[tuple[str, ...], Meta(description="names of those who listen; empty for one without a name")]
+    asked: Annotated[bool, Meta(description="a teacher would like to listen, and waits for the student to say")]
+    v: Literal[1] = VERSION
+
+
 class Error(msgspec.Struct, frozen=True, tag="error"):
     """Something the client sent was refused, or (`fatal`) the session ends now."""
 
@@ -307,6 +317,13 @@ class Reading(msgspec.Struct, frozen=True, tag="reading"):
     moshaf: Annotated[str, Meta(max_length=512)]
 
 
+class Consent(msgspec.Struct, frozen=True, tag="consent"):
+    """Teachers of the student's classes may listen to this session from now on, or may no longer."""
+
+    v: Literal[1]
+    may: bool
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
     """Ask for the summary. The session goes on until it is closed."""
 
@@ -321,9 +338,20 @@ class Frames(msgspec.Struct, frozen=True, tag="frames"):
 
 
 ServerMessage = (
-    Feedback | Welcome | Candidates | Found | Pong | Audio | PhraseMessage | SummaryMessage | Remark | Overruled | Error
+    Feedback
+    | Welcome
+    | Candidates
+    | Found
+    | Pong
+    | Audio
+    | PhraseMessage
+    | SummaryMessage
+    | Remark
+    | Overruled
+    | Listened
+    | Error
 )
-ClientMessage = Ping | Passage | Reading | Choose | Stop | Frames
+ClientMessage = Ping | Passage | Reading | Choose | Consent | Stop | Frames
 
 _encoder = msgspec.json.Encoder()
 _client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)

@@ -126,6 +126,7 @@ class Metrics:
         self.sessions = Sessions()
         self.capacity = Gauge()
         self.teachers = Gauge()
+        self.listeners = Gauge()
         self.opened = Counter()
         self.ended: dict[str, Counter] = {}
         self.refused: dict[str, Counter] = {}
@@ -171,6 +172,7 @@ class Metrics:
         yield "sessions", "Sessions open.", _labelled("transport", self.sessions)
         yield "sessions_capacity", "Sessions that may be open.", {"": self.capacity}
         yield "teachers", "Teachers watching.", {"": self.teachers}
+        yield "listeners", "Teachers listening to a student.", {"": self.listeners}
         yield "sessions_opened_total", "Sessions accepted.", {"": self.opened}
         yield "sessions_ended_total", "Sessions ended, by reason.", _labelled("reason", self.ended)
         yield "sessions_refused_total", "Sessions refused, by reason.", _labelled("reason", self.refused)

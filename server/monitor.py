@@ -6,7 +6,6 @@ nothing for `SEND_DEADLINE_S` is closed.
 """
 
 import asyncio
-import ipaddress
 import logging
 import math
 import time
@@ -18,13 +17,14 @@ from aiohttp import WSCloseCode, web
 from server.auth import Forbidden, Tokens
 from server.config import Config
 from server.feed import Feed
-from server.handshake import authorization, of_an_allowed_site, subprotocols
+from server.handshake import authorization, subprotocols
 from server.messages import BadMessage, Error
 from server.metrics import Metrics
 from server.problems import permitted, problem
 from server.register import Sessions
 from server.roles import Holder
 from server.watch_messages import WatchMessage, decode_teacher, encode_watch
+from server.watchers import watcher
 
 logger = logging.getLogger(__name__)
 
@@ -100,12 +100,7 @@ class Monitor:
 
     def _admit(self, request: web.Request, class_name: str) -> Holder:
         """Raises Refused, Forbidden."""
-        holder = self._tokens.holder(authorization(request))
-        if not self._tokens.required and not (self._config.watched_when_open and _is_of_this_machine(request)):
-            raise Forbidden("nobody is watched where no token is asked for, except on the machine itself")
-        # That any page may call the API says nothing of watching: only pages named one by one may.
-        if not of_an_allowed_site(request, self._config.origins - {"*"}):
-            raise Forbidden("pages of another site may not watch")
+        holder = watcher(request, self._tokens, self._config)
         if not class_name:
             raise Forbidden("which class: /watch?class=NAME")
         if not holder.may_watch(class_name):
@@ -185,13 +180,3 @@ class _Teacher:
         # An orderly close would wait for what is still in the buffer.
         if self._transport is not None:
             self._transport.abort()
-
-
-def _is_of_this_machine(request: web.Request) -> bool:
-    """The request was addressed to this machine by a name that nobody else can give it, and came without a proxy."""
-    host = request.url.host or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    return loopback and not {"X-Forwarded-For", "Forwarded"} & request.headers.keys()

@@ -96,11 +96,9 @@ class Relay:
         self._spacing = Spacing()
         self._encoder: PcmEncoder | None = None
 
-    def join(self) -> Passed:
-        """A track of what comes from now on."""
-        track = Passed()
+    def join(self, track: Passed) -> None:
+        """Put what comes from now on on a track."""
         self._tracks.add(track)
-        return track
 
     def leave(self, track: Passed) -> None:
         """Nothing more for this track."""

@@ -1,4 +1,4 @@
-"""SDP and trickle fragments of a WHIP client, made fit for aiortc, and aiortc's answer made fit for the client.
+"""SDP and trickle fragments of a WHIP or WHEP client, made fit for aiortc, and aiortc's answer made fit for the client.
 
 aiortc 1.16 wants ICE credentials in every section, starts a decoder for a video section it accepts, waits a second for
 each mDNS candidate, and stops the transport it needs when BUNDLE names another section before the audio. So an offer
@@ -60,6 +60,11 @@ class Section:
         """Value of attribute `name`, None when it is not there."""
         return _value(self.lines, name)
 
+    @property
+    def direction(self) -> str:
+        """sendrecv, sendonly, recvonly or inactive (RFC 8866 6.7)."""
+        return next((line[2:] for line in self.lines if line in _DIRECTIONS), "sendrecv")
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -86,13 +91,33 @@ class Fragment:
 
 
 def read_offer(text: str) -> Offer:
-    """Reduce a client's offer to what we serve. Raises BadSdp or Unacceptable, saying why."""
+    """Reduce a reciter's offer to what we serve. Raises BadSdp or Unacceptable, saying why."""
     session, sections = _split(text)
+    audio = _audio(sections, "a reciter must be heard")
+    if sections[audio].direction in ("recvonly", "inactive"):
+        raise Unacceptable("the offer sends no audio; its audio section must be sendonly or sendrecv")
+    data = next((n for n, s in enumerate(sections) if _open(s) and s.proto == "UDP/DTLS/SCTP"), None)
+    return _reduced(session, sections, audio, data)
+
+
+def read_listening_offer(text: str) -> Offer:
+    """Reduce the offer of one who listens to the audio they take. Raises BadSdp or Unacceptable, saying why."""
+    session, sections = _split(text)
+    audio = _audio(sections, "there is nothing else to be had")
+    if sections[audio].direction in ("sendonly", "inactive"):
+        raise Unacceptable("the offer takes no audio; its audio section must be recvonly or sendrecv")
+    return _reduced(session, sections, audio, None)
+
+
+def _audio(sections: list[Section], why: str) -> int:
     audio = next((n for n, s in enumerate(sections) if s.kind == "audio" and _open(s)), None)
     if audio is None:
-        raise Unacceptable("the offer has no audio section; a reciter must be heard")
+        raise Unacceptable(f"the offer has no audio section; {why}")
     _check_audio(sections[audio])
-    data = next((n for n, s in enumerate(sections) if _open(s) and s.proto == "UDP/DTLS/SCTP"), None)
+    return audio
+
+
+def _reduced(session: list[str], sections: list[Section], audio: int, data: int | None) -> Offer:
     served = [audio] if data is None else [audio, data]
     mids = [sections[n].value("mid") for n in served]
     if None in mids or len(set(mids)) < len(mids):
@@ -168,8 +193,6 @@ def _open(section: Section) -> bool:
 
 
 def _check_audio(audio: Section) -> None:
-    if any(line in ("a=recvonly", "a=inactive") for line in audio.lines):
-        raise Unacceptable("the offer sends no audio; its audio section must be sendonly or sendrecv")
     if not any(_OPUS.fullmatch(line) for line in audio.lines):
         raise Unacceptable("the offer has no Opus; a=rtpmap:... opus/48000/2 is the codec heard here")
     if not any(line.startswith("a=rtcp-mux") for line in audio.lines):

@@ -18,6 +18,7 @@ from recitation.finding import Finding, Found, News
 from recitation.mushaf import AddressError
 from recitation.prosody.phrase import Phrase
 from recitation.tajweed.moshaf import Moshaf, MoshafError
+from server.audience import Audience
 from server.channels import CONTROL_BUFFERED_BYTES, FeedbackTail
 from server.config import Config
 from server.finder import Finder, seeking
@@ -27,6 +28,7 @@ from server.messages import (
     BadMessage,
     Choose,
     ClientMessage,
+    Consent,
     Error,
     Frames,
     Passage,
@@ -101,6 +103,7 @@ class Session:
         self.transport = transport
         self.relay = Relay()
         """The student's voice, for those who listen."""
+        self.audience = Audience(self._audience_changed)
         self.watched = Watched(
             self.id, name=holder.name, classes=holder.classes, verses=verses, since=time.time(), tell=self._send
         )
@@ -175,6 +178,7 @@ class Session:
             if reason == "shutdown":
                 self._send(Error("shutdown", "the server is stopping", fatal=True))
             self.watched.over = True
+            self.audience.dismiss()
             self._give_back()
             self._live.leave(self._seat)
             self._metrics.end(reason)
@@ -343,6 +347,8 @@ class Session:
                 self._choose(verses)
             case Reading(moshaf=settings):
                 self._read_by(settings)
+            case Consent(may=may):
+                self.audience.decide(may)
             case Passage() | Stop():
                 try:
                     self._requests.put_nowait(message)
@@ -370,7 +376,14 @@ class Session:
         self._heard_unplaced.set()
 
     def _welcome(self) -> None:
-        self._send(Welcome(self.id, self._verses, self._engine, self._config.lookahead_ms))
+        watched = bool(self.watched.classes)
+        self._send(Welcome(self.id, self._verses, self._engine, self._config.lookahead_ms, watched))
+        if watched:
+            self._send(self.audience.told())
+
+    def _audience_changed(self) -> None:
+        self.watched.let_listen(self.audience.may is True)
+        self._send(self.audience.told())
 
     def _state_changed(self, state: str) -> None:
         if state == "connected":

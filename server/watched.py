@@ -105,6 +105,7 @@ class Watched:
         self._heard_mark = 0
         """Of the newest hop."""
         self._packets: deque[tuple[int, int]] = deque([(0, 0)], maxlen=LOSS_READINGS)
+        self._may_listen = False
         self._loss, self._silent_s = 0.0, 0
         self._tile: tuple[int, Tile] | None = None
 
@@ -148,6 +149,12 @@ class Watched:
         loss = round(missed / (arrived + missed), 2) if missed > 0 else 0.0
         if (loss, int(silent_s)) != (self._loss, self._silent_s):
             self._loss, self._silent_s = loss, int(silent_s)
+            self.tile_mark += 1
+
+    def let_listen(self, may: bool) -> None:
+        """Whether the student lets teachers listen."""
+        if may is not self._may_listen:
+            self._may_listen = may
             self.tile_mark += 1
 
     def overrule(self, at: str, status: Status) -> bool:
@@ -219,6 +226,7 @@ class Watched:
             tuple(reversed(self._recent)),
             self._loss,
             self._silent_s,
+            self._may_listen,
         )
 
     @property

@@ -19,7 +19,7 @@ from recitation.audio import Pcm
 from server.frame_tap import FrameTap
 from server.frames import pcm_frame, read_frame
 from server.reciter import PACKET_RTP, Recording
-from server.relay import MOST_WAITING, PcmEncoder, Relay, Spacing
+from server.relay import MOST_WAITING, Passed, PcmEncoder, Relay, Spacing
 from server.rtp_tap import AudioPacket, AudioTap, OpusDecoder
 
 SILENCE = b"\xf8\xff\xfe"
@@ -33,6 +33,13 @@ def ignore(pcm: Pcm, start: int, concealed: bool, rtp: int, arrival: float) -> N
 def packet(n: int, first: int = 0, arrival: float | None = None) -> AudioPacket:
     timestamp = (first + n * PACKET_RTP) & 0xFFFFFFFF
     return AudioPacket(n & 0xFFFF, timestamp, SILENCE, 0.02 * n if arrival is None else arrival)
+
+
+def joined(relay: Relay) -> Passed:
+    """A track that is listened to."""
+    track = Passed()
+    relay.join(track)
+    return track
 
 
 # Time
@@ -68,7 +75,7 @@ def test_time_never_runs_back_when_a_sender_begins_anew(before: int, after: int,
 
 async def test_nobody_waits_for_a_listener_that_takes_nothing() -> None:
     relay = Relay()
-    stuck, quick = relay.join(), relay.join()
+    stuck, quick = joined(relay), joined(relay)
     for n in range(3 * MOST_WAITING):
         relay.packet(packet(n))
         assert (await quick.recv()).pts == n * PACKET_RTP
@@ -85,7 +92,7 @@ async def test_nobody_waits_for_a_listener_that_takes_nothing() -> None:
 
 async def test_packets_come_in_order_and_without_padding() -> None:
     relay = Relay()
-    track = relay.join()
+    track = joined(relay)
     tap = AudioTap(ignore, on_packet=relay.packet)
     for n in (0, 2, 1, 4):  # The third is lost.
         tap.receive(AudioPacket(n, n * PACKET_RTP, SILENCE, 0.02 * n))
@@ -111,7 +118,7 @@ async def test_pcm_is_encoded_only_while_somebody_listens(monkeypatch: pytest.Mo
     tracks = []
     for at in range(0, len(sound), 500):
         if at == 16_000:
-            tracks = [relay.join(), relay.join()]
+            tracks = [joined(relay), joined(relay)]
         tap.receive(read_frame(pcm_frame(at, sound[at : at + 500])), at / 16_000)
     assert made == [16_000], "one encoder for both, from when they came"
     decoder, heard = OpusDecoder(), []
@@ -149,7 +156,7 @@ async def test_a_listener_gets_the_very_bytes(tone: Recording, monkeypatch: pyte
     monkeypatch.setattr(OpusEncoder, "encode", never)
     relay, got = Relay(), []
     offerer, answerer = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
-    track = relay.join()
+    track = joined(relay)
     offerer.addTransceiver(track, direction="sendonly")
 
     @answerer.on("track")

@@ -5,7 +5,7 @@ from aiortc.sdp import SessionDescription
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.sdp import BadSdp, Offer, Unacceptable, read_fragment, read_offer, write_answer
+from server.sdp import BadSdp, Offer, Unacceptable, read_fragment, read_listening_offer, read_offer, write_answer
 
 PRINT = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)
 SESSION = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0"]
@@ -53,6 +53,17 @@ def test_data_channel_before_audio_does_not_become_the_transport() -> None:
     ours = sdp(SESSION, ["m=audio 5 UDP/TLS/RTP/SAVPF 111", "a=mid:0"], ["m=application 5 X y", "a=mid:2"])
     kinds = [line.split()[0] for line in answered(offer, ours).splitlines() if line.startswith("m=")]
     assert kinds == ["m=application", "m=audio"]
+
+
+def test_one_who_listens_is_served_audio_only() -> None:
+    audio = [*AUDIO[:3], "a=recvonly", "a=rtcp-mux"]
+    offer = read_listening_offer(sdp(SESSION, bundle("0", "2"), audio, OPUS, TRANSPORT, DATA, TRANSPORT))
+    assert not offer.channels and [media.kind for media in parsed(offer).media] == ["audio"]
+    assert read_listening_offer(sdp(SESSION, [*audio[:3], *audio[4:]], OPUS, TRANSPORT)), "sendrecv when none is said"
+    with pytest.raises(Unacceptable, match="takes no audio"):
+        read_listening_offer(sdp(SESSION, AUDIO, OPUS, TRANSPORT))
+    with pytest.raises(Unacceptable, match="no audio section; there is nothing else"):
+        read_listening_offer(sdp(SESSION, VIDEO, TRANSPORT))
 
 
 def answered(offer: Offer, ours: str, public_ip: str | None = None) -> str:
