@@ -42,6 +42,17 @@ _FILTERS = mel_filters()
 _WINDOW = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32)
 
 
+def windows_of(samples: Floats) -> Floats:
+    """Every whole window of contiguous samples, 10 ms apart: float32[n] -> float32[m, 400], a view.
+
+    ``sliding_window_view`` is the same and takes 30 µs, a third of what the features of a hop take.
+    """
+    count = max(0, (len(samples) - WINDOW_SAMPLES) // FRAME_SAMPLES + 1)
+    return np.ndarray(
+        (count, WINDOW_SAMPLES), samples.dtype, samples, strides=(FRAME_SAMPLES * samples.itemsize, samples.itemsize)
+    )
+
+
 def log_mel(windows: Floats) -> Floats:
     """Scaled log-mel of sample windows, float32[n, 400] in [-1, 1] -> float32[n, 80]."""
     spectrum = np.fft.rfft(windows * _WINDOW, FFT_SIZE, axis=1)
@@ -63,11 +74,8 @@ class StreamingLogMel:
         if count == 0:
             self._pending = samples
             return np.empty((0, MELS), np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES)[
-            : count * FRAME_SAMPLES : FRAME_SAMPLES
-        ]
         self._pending = samples[count * FRAME_SAMPLES :].copy()
-        return log_mel(windows)
+        return log_mel(windows_of(samples))
 
 
 def features_of(pcm: Floats) -> Floats:

@@ -37,8 +37,9 @@ class _Step:
 
     low: int
     """First state of the window."""
-    choice: NDArray[np.int8]
-    """int8[window]: which predecessor each state came from, or OUTSIDE, or JUMPED."""
+    choice: memoryview
+    """int8[window]: which predecessor each state came from, or OUTSIDE, or JUMPED; read one by one, which
+    numpy is slow at."""
     source: int
     """State that jumps came from, -1 before the passage."""
     attempt: int
@@ -54,6 +55,7 @@ class Paths:
     def __init__(self, graph: Graph, history: int, *, straight: bool = False) -> None:
         """``history`` frames of back-pointers are kept; ``straight`` forbids jumps."""
         self.graph = graph
+        self._predecessors = graph.predecessors.data
         self.frames = 0
         """Frames heard."""
         self.best = 0
@@ -131,7 +133,7 @@ class Paths:
         gate = self._jump(scores, choice, attempts, voiced, lost)
         scores += emission.take(self._labels)
         came_from = (self.best, self.attempt) if self.inside else (-1, 0)
-        self._back.append(_Step(self._low, choice, *came_from, gate, self.behind))
+        self._back.append(_Step(self._low, choice.data, *came_from, gate, self.behind))
         return self._settle(scores, attempts, emission)
 
     def _jump(
@@ -225,9 +227,11 @@ class Paths:
         attempt = self.attempt
         path: list[int] = []
         jumps: list[int] = []
+        predecessors = self._predecessors
+        frame = self.frames
         for step in reversed(self._back):
             path.append(state)
-            frame = self.frames - len(path)
+            frame -= 1
             if frame <= oldest and attempt <= final:
                 break
             if state >= 0:
@@ -237,5 +241,5 @@ class Paths:
                     jumps.append(frame)
                     state, attempt = step.source, step.attempt
                 else:
-                    state = int(self.graph.predecessors[state, choice]) if choice >= 0 else -1
+                    state = predecessors[state, choice] if choice >= 0 else -1
         return self.frames - len(path), path[::-1], jumps[::-1]

@@ -3,8 +3,9 @@
 aiortc's own jitter buffer holds every packet for 80 ms, and one lost packet leaves the stream 300 ms late
 for the rest of the call (aiortc#543). `install` puts an `AudioTap` in its place: packets are put in order
 (`ReorderBuffer`), decoded to mono (`OpusDecoder`) and laid on the 16 kHz clock of the session (`Timeline`).
-The first three parts know no event loop and no clock. `install` alone touches a private attribute of aiortc;
-when it raises `TapUnavailable`, read the track with `follow` instead.
+The first three parts know no event loop and no clock. `install` alone touches a private attribute of aiortc, and has
+packets brought to it the short way (`server.rtp_shortcut`); when it raises `TapUnavailable`, read the track with
+`follow` instead.
 """
 
 import importlib.metadata
@@ -23,6 +24,7 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RtpPacket
 
 from recitation.audio import RTP_HZ, SAMPLE_HZ, Pcm, Resampler, SampleClock, frame_to_mono, signed32
+from server.rtp_shortcut import shorten
 
 __all__ = [
     "AudioPacket",
@@ -420,10 +422,14 @@ class AudioTap:
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """Take a packet as `JitterBuffer.add` does; no key frame to ask for, no frame for aiortc to
         decode."""
-        if packet.ssrc != self._ssrc:
-            self._change_source(packet.ssrc)
-        self.receive(AudioPacket(packet.sequence_number, packet.timestamp, packet.payload, self._clock()))
+        self.take(packet.ssrc, packet.sequence_number, packet.timestamp, packet.payload, self._clock())
         return False, None
+
+    def take(self, ssrc: int, sequence: int, timestamp: int, payload: bytes, arrival: float) -> None:
+        """Take a packet of any source."""
+        if ssrc != self._ssrc:
+            self._change_source(ssrc)
+        self.receive(AudioPacket(sequence, timestamp, payload, arrival))
 
     def receive(self, packet: AudioPacket) -> None:
         """Take a packet of the same source as before."""
@@ -551,6 +557,7 @@ def install(
         raise TapUnavailable(why)
     tap = AudioTap(on_audio, clock=clock, start_sample=start_sample, on_packet=on_packet)
     setattr(receiver, _ATTRIBUTE, tap)
+    shorten(receiver, tap.take, clock)
     return tap
 
 

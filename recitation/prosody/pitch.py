@@ -1,10 +1,9 @@
-"""Pitch of closed spans of recitation: SwiftF0 over many sessions at once.
+"""Pitch of closed spans of recitation: SwiftF0 for many sessions.
 
 SwiftF0 (Nieradzik 2025, MIT) is a small convolutional network.  Its frame ``k`` is centred on sample ``256 k`` and
-depends on eleven hops of sound before it and ten after its own, and on no more.  So spans of different sessions, each
-with that much sound around it, are laid one after another and heard in one call: every frame comes out as if the
-session's whole recording had been heard at once, whatever the chunks and the company.  Batched in time, spans need no
-common length.
+depends on eleven hops of sound before it and ten after its own, and on no more.  So each span is heard with that much
+sound around it, and every frame comes out as if the session's whole recording had been heard at once, whatever the
+chunks and the company.
 """
 
 from collections import deque
@@ -158,7 +157,7 @@ class SwiftPitch:
         self._network = SwiftF0(threads=1, spin=False)
 
     def step(self, sessions: Sequence[PitchSession]) -> list[list[Contour]]:
-        """Hear every span that is ready, in one call; the contours of each session, oldest first.
+        """Hear every span that is ready; the contours of each session, oldest first.
 
         The result does not depend on who shares the call.  ValueError if a session comes twice.
         """
@@ -168,22 +167,16 @@ class SwiftPitch:
 
     def hear(self, sounds: Sequence[Sequence[tuple[int, Pcm]]]) -> list[list[Contour]]:
         """The same for what ``ready_spans`` took of each session; touches none, so it may run in another thread."""
-        contours: list[list[Contour]] = [[] for _ in sounds]
-        spans = [(n, *span) for n, own in enumerate(sounds) for span in own]
-        if not spans:
-            return contours
-        result = self._network.detect(
-            np.concatenate([sound for _, _, sound in spans]), SAMPLE_HZ, fmin=LOWEST_HZ, fmax=HIGHEST_HZ
-        )
-        place = 0
-        for n, first, sound in spans:
-            frames = len(sound) // HOP_SAMPLES
-            wanted = slice(place + LEFT_FRAMES, place + frames - LOOKAHEAD_FRAMES)
-            hz = result.pitch_hz[wanted].astype(np.float32)
-            confidence = result.confidence[wanted].astype(np.float32)
-            contours[n].append(Contour(first * HOP_SAMPLES, settle_octaves(hz, confidence >= VOICED), confidence))
-            place += frames
-        return contours
+        # One span a call: from 4 s on sound no longer fits the caches, and a second of it costs half as much again.
+        return [[self._contour(first, sound) for first, sound in own] for own in sounds]
+
+    def _contour(self, first: int, sound: Pcm) -> Contour:
+        """Pitch of the span whose first frame is `first`, from the sound that its frames depend on."""
+        result = self._network.detect(sound, SAMPLE_HZ, fmin=LOWEST_HZ, fmax=HIGHEST_HZ)
+        wanted = slice(LEFT_FRAMES, len(sound) // HOP_SAMPLES - LOOKAHEAD_FRAMES)
+        hz = result.pitch_hz[wanted].astype(np.float32)
+        confidence = result.confidence[wanted].astype(np.float32)
+        return Contour(first * HOP_SAMPLES, settle_octaves(hz, confidence >= VOICED), confidence)
 
 
 def hear_pitches(network: SwiftPitch, lines: Sequence[Pitched]) -> None:

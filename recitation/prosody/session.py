@@ -22,7 +22,7 @@ from recitation.prosody.phrase import Phrase, PitchHistogram, PitchRange, Prosod
 from recitation.prosody.pitch import KEPT_S, Contour, PitchSession
 from recitation.prosody.rhythm import npvi, phones_per_second
 
-STRETCH_SAMPLES = 2 * SAMPLE_HZ
+STRETCH_SAMPLES = 4 * SAMPLE_HZ
 """Pitch is asked for at every pause, and this often without one: each call hears 0.34 s beside what it is asked for."""
 PAUSE_SAMPLES, REST_SAMPLES = 3 * SAMPLE_HZ // 10, 3 * SAMPLE_HZ // 2
 """Between two phones so far apart there was a pause; after so long without one, a phrase is over."""

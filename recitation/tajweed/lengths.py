@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recitation.audio import SAMPLE_HZ, Pcm
 from recitation.events import PhoneVerdict
-from recitation.features import FRAME_SAMPLES, MELS, WINDOW_SAMPLES, log_mel
+from recitation.features import FRAME_SAMPLES, MELS, WINDOW_SAMPLES, log_mel, windows_of
 from recitation.phones import IKHFA, IQLAB, MADD_VOWELS, QALQALAH, SHORT_VOWELS
 
 Audio = Callable[[int, int], Pcm]
@@ -88,8 +88,7 @@ def place_boundary(emitted: int, before: str, after: str, earliest: int, audio: 
     first = usual - REACH * FRAME_SAMPLES
     half = WINDOW_SAMPLES // 2 - FRAME_SAMPLES // 2  # a frame's window is centred on the frame
     pcm = audio(first - margin - half, usual + REACH * FRAME_SAMPLES + margin + half)
-    windows = np.lib.stride_tricks.sliding_window_view(pcm, WINDOW_SAMPLES)[::FRAME_SAMPLES]
-    contrast = np.log(spectral_contrast(log_mel(windows)) + CONTRAST_FLOOR)
+    contrast = np.log(spectral_contrast(log_mel(windows_of(pcm))) + CONTRAST_FLOOR)
     away = np.arange(-REACH, REACH + 1)
     score = contrast - 0.5 * np.square(away / USUAL_SPREAD)
     places = first + np.arange(len(away)) * FRAME_SAMPLES

@@ -482,28 +482,45 @@ def test_aiortc_still_has_the_part_that_the_tap_replaces() -> None:
     assert "self.__jitter_buffer.add(packet)" in inspect.getsource(RTCRtpReceiver._handle_rtp_packet)
 
 
+def _count_calls(receiver: RTCRtpReceiver) -> list[int]:
+    """Sequence numbers that go the long way from now on."""
+    calls: list[int] = []
+    handle = receiver._handle_rtp_packet
+
+    async def counted(packet: RtpPacket, arrival_time_ms: int) -> None:
+        calls.append(packet.sequence_number)
+        await handle(packet, arrival_time_ms=arrival_time_ms)
+
+    receiver._handle_rtp_packet = counted
+    return calls
+
+
 @pytest.mark.parametrize("loss", [0.0, 0.02])
 async def test_audio_arrives_through_real_peers(loss: float) -> None:
     offerer, answerer = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
-    heard, taps, dropped = Listener(), [], []
+    heard, taps, dropped, long_ways = Listener(), [], [], []
     rng = random.Random(4)
 
     @answerer.on("track")
     def on_track(track: MediaStreamTrack) -> None:
         receiver = answerer.getTransceivers()[0].receiver
         taps.append(rtp_tap.install(receiver, heard))
-        deliver = receiver._handle_rtp_packet
+        # Between socket and connection: as near to the network as a process gets.
+        connection = receiver.transport.transport._connection
+        deliver = connection.data_received
         base: list[int] = []
 
-        async def lossy(packet: RtpPacket, arrival_time_ms: int) -> None:
-            base.append(packet.sequence_number)
-            n = (packet.sequence_number - base[0]) & 0xFFFF
-            if 0 < n < 190 and rng.random() < loss:
-                dropped.append(n)
-                return
-            await deliver(packet, arrival_time_ms=arrival_time_ms)
+        def lossy(data: bytes, component: int) -> None:
+            if 127 < data[0] < 192 and not 192 <= data[1] < 224:
+                base.append(int.from_bytes(data[2:4], "big"))
+                n = (base[-1] - base[0]) & 0xFFFF
+                if 0 < n < 190 and rng.random() < loss:
+                    dropped.append(n)
+                    return
+            deliver(data, component)
 
-        receiver._handle_rtp_packet = lossy
+        connection.data_received = lossy
+        long_ways.append(_count_calls(receiver))
 
     track = Replay(PACKETS)
     offerer.addTrack(track)
@@ -518,6 +535,7 @@ async def test_audio_arrives_through_real_peers(loss: float) -> None:
     [tap] = taps
     assert tap.counts.lost == len(dropped)
     assert (len(dropped) > 0) == (loss > 0)
+    assert 1 <= len(long_ways[0]) < 20, "the first packets introduce the source, the others take the short way"
     assert [b - a for a, b in heard.concealed] == [320] * len(dropped)
     assert [a // 320 for a, b in heard.concealed] == sorted(dropped)
     first = heard.stamps[0][1]

@@ -73,7 +73,10 @@ class StopValidator:
             elif self._sakt is not None:
                 yield unclear(self._sakt)  # gone back
         elif _breaks(before, heard):
-            silence = self._hush_s(before.phone.end, heard.phone.start - LAG_SAMPLES, STOP_DB)
+            start, end = before.phone.end, heard.phone.start - LAG_SAMPLES
+            if (end - start) / SAMPLE_HZ < LEAST_BREAK_S:  # of most phones nothing need be listened to
+                return
+            silence = self._hush_s(start, end, STOP_DB)
             if silence >= LEAST_BREAK_S:
                 yield _broken(before, heard, probability(5 * (silence - LEAST_BREAK_S)))
 
