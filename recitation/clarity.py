@@ -34,6 +34,14 @@ class Clarity:
         middle = median([*self._odds, *[TYPICAL] * PRESUMED])
         return USUAL + max(-MOST, min(MOST, WEIGHT * (TYPICAL - middle)))
 
+    def retained(self) -> tuple[float, ...]:
+        """What is remembered of the voice."""
+        return tuple(self._odds)
+
+    def recall(self, odds: tuple[float, ...]) -> None:
+        """Go on from what was retained."""
+        self._odds.extend(odds)
+
     def note(self, p: float, allowance: float) -> float:
         """A phone was given probability ``p`` with this allowance; what a typical voice would have been given."""
         p = min(max(p, CERTAIN), 1 - CERTAIN)

@@ -15,7 +15,6 @@ guessed: a reciter whose words fit several is listened to until they fit one.
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -31,6 +30,8 @@ from recitation.phones import BLANK
 from recitation.pipeline import Session
 from recitation.prosody.phrase import Phrase
 from recitation.prosody.pitch import Contour, PitchSession
+from recitation.retained import LineState
+from recitation.session_clock import later
 from recitation.tajweed.moshaf import Moshaf
 
 Floats = NDArray[np.float32]
@@ -287,6 +288,19 @@ class Finding:
         self._behind: list[Update] = []
         """What a follower said of what was heard before it was there."""
 
+    def recall(self, state: LineState) -> None:
+        """Go on with what another line had found.  Raises AddressError."""
+        session = self._make_session(state.verses)
+        session.recall(state)
+        self._follower, self.verses = _Follower(session, 0, self._hop_samples), state.verses
+
+    def retained(self) -> LineState | None:
+        """What another line needs to go on; None while nothing is found."""
+        if self._follower is None:
+            return None
+        state = msgspec.structs.replace(self._follower.session.retained(), verses=self.verses, sought=True)
+        return later(state, self._follower.zero)
+
     def read_by(self, moshaf: Moshaf) -> None:
         """Judge rules by other settings of the reading, what is going to be found too."""
         self._moshaf = moshaf
@@ -510,28 +524,6 @@ def longest_rest(log_probs: Floats, first: int, last: int) -> int:
     begins, ends = edges[::2], edges[1::2]
     longest = int((ends - begins).argmax())
     return first + int(begins[longest] + ends[longest]) // 2
-
-
-Event = TypeVar("Event", bound=msgspec.Struct)
-
-TIMES = {"start", "end", "sample", "samples", "contour_start"}
-"""Fields of events that count samples since a session began."""
-
-
-def later(event: Event, samples: int) -> Event:
-    """An event of a session that began so many samples after the clock it is to be told by."""
-    if samples == 0:
-        return event
-    changed: dict[str, object] = {}
-    for name in event.__struct_fields__:
-        value = getattr(event, name)
-        if name in TIMES and isinstance(value, int):
-            changed[name] = value + samples
-        elif isinstance(value, msgspec.Struct):
-            changed[name] = later(value, samples)
-        elif isinstance(value, tuple) and any(isinstance(part, msgspec.Struct) for part in value):
-            changed[name] = tuple(later(part, samples) for part in value)
-    return msgspec.structs.replace(event, **changed)
 
 
 def together(updates: Sequence[Update]) -> Update:

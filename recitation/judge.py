@@ -5,6 +5,7 @@ A phone is judged by its window of the history (``recitation.gop``), favoured by
 its verdict.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from recitation.gop import View, judge, script_of
 from recitation.graph import Graph
 from recitation.history import History
 from recitation.lexicon import Word
+from recitation.retained import LineState
 from recitation.tracker import FRAME_SAMPLES, Segment
 
 NEIGHBOUR_FRAMES = 30
@@ -46,6 +48,8 @@ OMITTED_WORDS = 40
 REMEMBERED_SEGMENTS = 160
 SAID_FRAMES = 2.0
 """Voice of this many frames for each phone passed over (40 ms, faster than anybody recites) may have been they."""
+GONE_FRAMES = 20
+"""From so much audio made up on (400 ms), words passed over may all have been said."""
 CONCEALED_LIMIT = 0.3
 """A phone with a larger share of concealed audio leaves its word without a verdict."""
 
@@ -83,6 +87,7 @@ class Judge:
         self._open: _OpenWord | None = None
         self._recent: deque[Segment] = deque(maxlen=REMEMBERED_SEGMENTS)
         self._finished = (-1, 0)
+        self._next = 0
         self._passed_over = range(0)
         self._verdicts: dict[int, WordVerdict] = {}
         self._phones: dict[int, tuple[PhoneVerdict, ...]] = {}
@@ -125,6 +130,35 @@ class Judge:
         """Every word of the passage with its verdict so far."""
         return tuple(self._report(n, word) for n, word in enumerate(self._words))
 
+    @property
+    def next_word(self) -> int:
+        """Index of the word after the last one with a verdict, at most that of the last word."""
+        return min(self._next, len(self._words) - 1)
+
+    def retained(self) -> tuple[tuple[WordVerdict, ...], tuple[PhoneVerdict, ...]]:
+        """Verdicts on words, and on the phones of those that were not accepted."""
+        verdicts = sorted(self._verdicts.items())
+        doubted = [n for n, verdict in verdicts if verdict.status is not Status.ACCEPTED]
+        return tuple(verdict for _, verdict in verdicts), tuple(phone for n in doubted for phone in self._phones[n])
+
+    @property
+    def voice(self) -> tuple[float, tuple[float, ...]]:
+        """What is known of the voice: share of doubtful phones, and log-odds of the last ones."""
+        return self._doubt, self._clarity.retained()
+
+    def recall(self, state: LineState) -> None:
+        """Go on after verdicts that were given before."""
+        verdicts = {verdict.at: verdict for verdict in state.words}
+        phones: dict[str, list[PhoneVerdict]] = {}
+        for phone in state.phones:
+            phones.setdefault(phone.at, []).append(phone)
+        for n, word in enumerate(self._words):
+            if word.at in verdicts:
+                self._verdicts[n], self._phones[n] = verdicts[word.at], tuple(phones.get(word.at, ()))
+        self._next = state.word
+        self._doubt = state.doubt
+        self._clarity.recall(state.odds)
+
     def _begin_word(self, segment: Segment) -> _OpenWord:
         """A word is begun; where an attempt begins with it, note the words that were passed over to get there."""
         node = self._graph.nodes[segment.node]
@@ -145,8 +179,16 @@ class Judge:
         nodes = self._graph.nodes
         passed = range(nodes[before.node].word + 1, nodes[segment.node].word)
         missing = sum(len(self._words[n].joined) for n in passed)
-        voiced = self._history.within(before.end, segment.end).voiced.sum()
+        voiced = self._history.within(before.end, segment.end).voiced.sum() + self._unheard(before.end, segment.end)
         return passed if voiced < SAID_FRAMES * missing else range(0)
+
+    def _unheard(self, first: int, last: int) -> float:
+        """Frames between two that were made up, in which anything may have been said; without end where so many of
+        them follow each other that the connection was gone, for nobody knows how long."""
+        if last <= first:
+            return 0.0
+        frames = (last - first) * self._concealed.concealed_fraction(first * FRAME_SAMPLES, last * FRAME_SAMPLES)
+        return math.inf if frames >= GONE_FRAMES else frames
 
     def _goes_on(self, segment: Segment) -> bool:
         """Whether the next phone is of the same word."""
@@ -193,6 +235,7 @@ class Judge:
         if self._finished == (word.word, word.attempt):
             return []
         self._finished = (word.word, word.attempt)
+        self._next = word.word + 1
         verdict = self._verdict_on(word, segment)
         verdicts = []
         if verdict.status is Status.ACCEPTED:

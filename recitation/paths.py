@@ -24,6 +24,8 @@ EDGE_STATES = 384
 """The window moves when the best state comes this near an edge: some 20 words may be gone back to or passed over."""
 FILLER_COST = np.float32(-3.0)
 """Log-cost a frame of sound that is not the passage, against the likeliest unit."""
+NEAR_COSTS = (0.0, -2.0)
+"""Log-cost of beginning with the word at which a recitation goes on, and with one beside it."""
 OUTSIDE, JUMPED = -1, -2
 """Back-pointers that are no arc of the graph."""
 NEVER = np.float32(-np.inf)
@@ -68,10 +70,25 @@ class Paths:
         self._gate = PauseGate()
         self._back: deque[_Step] = deque(maxlen=history)
         self._outside = np.float32(0.0)
-        self._low = 0
+        self._low = self._first_low = 0
+        self._near = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        """Further states in which the recitation may begin, and what that costs."""
         self._cut()
         self._scores = np.full(len(self._labels), NEVER)
         self._attempts = np.zeros(len(self._labels), np.int32)
+
+    def begin_near(self, word: int) -> None:
+        """Expect the recitation to begin with a word of the passage, or the one before or after it; the words from the
+        first on as a jump may.  Before any frame."""
+        graph = self.graph
+        states = 2 * graph.starts + 1
+        away = np.abs(graph.state_words[states] - word)
+        near = states[away <= 1]
+        self._near = near, np.where(away[away <= 1] == 0, NEAR_COSTS[0], NEAR_COSTS[1]).astype(np.float32)
+        self.best = int(near[len(near) // 2])
+        self._move_window()
+        self._first_low = self._low
+        self._cut()
 
     def _cut(self) -> None:
         """Take the window of states that starts at ``_low``."""
@@ -85,9 +102,11 @@ class Paths:
         self._rows = np.arange(0, self._sources.size, used)
         """Where the arcs of each state begin among all."""
         self._labels = graph.labels[low:high]
-        inside = (graph.entries >= low) & (graph.entries < high)
-        self._entries = graph.entries[inside] - low
-        self._entry_costs = graph.entry_costs[inside]
+        entries = np.concatenate([graph.entries, self._near[0]])
+        entry_costs = np.concatenate([graph.entry_costs, self._near[1]])
+        inside = (entries >= low) & (entries < high)
+        self._entries = entries[inside] - low
+        self._entry_costs = entry_costs[inside]
         landings = 2 * graph.starts + 1
         landings = landings[(landings >= low) & (landings < high)]
         self._landings = landings - low
@@ -174,7 +193,7 @@ class Paths:
     @property
     def begun(self) -> bool:
         """Whether the passage has begun on the best path."""
-        return self.inside or self._low > 0
+        return self.inside or self._low != self._first_low
 
     @property
     def attempt(self) -> int:

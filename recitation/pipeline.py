@@ -41,6 +41,7 @@ from recitation.phonotactics import decode
 from recitation.prosody.phrase import Phrase
 from recitation.prosody.pitch import Contour, PitchSession, SwiftPitch, hear_pitches
 from recitation.prosody.session import Prosody
+from recitation.retained import LineState
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.session import Tajweed
 from recitation.tajweed.verdict import RuleVerdict
@@ -181,6 +182,27 @@ class Session:
         if self._prosody is not None:
             self._prosody.finish()
         return update
+
+    def retained(self) -> LineState:
+        """What another line needs to go on with this recitation."""
+        words, phones = self._judge.retained()
+        doubt, odds = self._judge.voice
+        tajweed = self._tajweed
+        return LineState(
+            str(self.passage.reference), False, self._judge.next_word, self.samples, words, phones,
+            () if tajweed is None else tajweed.report(), doubt, odds,
+            None if tajweed is None else tajweed.tempo.retained(),
+            None if self._prosody is None else self._prosody.retained(),
+        )  # fmt: skip
+
+    def recall(self, state: LineState) -> None:
+        """Go on with what another line left, times by the clock of this one.  Call it before there is any audio."""
+        self._judge.recall(state)
+        self._tracker.begin_near(state.word)
+        if self._tajweed is not None:
+            self._tajweed.recall(state.rules, state.tempo)
+        if self._prosody is not None and state.prosody is not None:
+            self._prosody.recall(state.prosody)
 
     def summary(self) -> Summary:
         """Every word of the passage with its verdict so far."""

@@ -112,6 +112,10 @@ class Tracker:
         """Frames heard."""
         return self._paths.frames
 
+    def begin_near(self, word: int) -> None:
+        """Expect the recitation to begin with a word of the passage, before anything was heard."""
+        self._paths.begin_near(word)
+
     def push(self, log_probs: Floats, speech: NDArray[np.bool_]) -> list[Segment]:
         """Advance by float32[n, units] log-probabilities, bool[n] voice flags; returns phones closed by them."""
         floor = np.logaddexp(log_probs, np.log(EMISSION_FLOOR)).astype(np.float32)

@@ -79,6 +79,15 @@ class PitchHistogram:
             steps = np.log2(contour.hz[contour.voiced] / LOWEST_HZ) * STEPS_PER_OCTAVE
             np.add.at(self._counts, np.clip(steps, 0, STEPS - 1).astype(np.int64), 1)
 
+    def retained(self) -> tuple[tuple[int, int], ...]:
+        """Steps at which there were frames, and how many."""
+        return tuple((int(step), int(self._counts[step])) for step in np.flatnonzero(self._counts))
+
+    def recall(self, pitches: Iterable[tuple[int, int]]) -> None:
+        """Count what was retained."""
+        for step, frames in pitches:
+            self._counts[step] += frames
+
     @property
     def range(self) -> PitchRange | None:
         """None before there are ``LEAST_FRAMES``."""

@@ -21,6 +21,7 @@ from recitation.prosody.pauses import breath_s
 from recitation.prosody.phrase import Phrase, PitchHistogram, PitchRange, ProsodyReport, range_of
 from recitation.prosody.pitch import KEPT_S, Contour, PitchSession
 from recitation.prosody.rhythm import npvi, phones_per_second
+from recitation.retained import ProsodyState
 
 STRETCH_SAMPLES = 4 * SAMPLE_HZ
 """Pitch is asked for at every pause, and this often without one: each call hears 0.34 s beside what it is asked for."""
@@ -153,6 +154,21 @@ class Prosody:
             told.breaths,
             None if rate is None else round(rate, 2),
             round(told.unevenness / told.uneven_samples, 1) if told.uneven_samples else None,
+        )
+
+    def retained(self) -> ProsodyState:
+        """What another one needs so that its report is of both."""
+        told = self._told
+        return ProsodyState(
+            told.phrases, told.breaths, told.phones, told.samples, told.unevenness, told.uneven_samples,
+            self._histogram.retained(),
+        )  # fmt: skip
+
+    def recall(self, state: ProsodyState) -> None:
+        """Go on from what was retained."""
+        self._histogram.recall(state.pitches)
+        self._told = _Told(
+            state.phrases, state.breaths, state.phones, state.phone_samples, state.unevenness, state.uneven_samples
         )
 
     def _ask(self, draft: _Draft) -> None:

@@ -64,6 +64,17 @@ class Held:
         self.spread = USUAL_SPREAD
         """Standard error of the logarithm of ``per_count``."""
 
+    def retained(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """What is remembered: logarithms of madds, and of those before a stop."""
+        return tuple(self._logs), tuple(self._free)
+
+    def recall(self, madds: tuple[float, ...], free_madds: tuple[float, ...]) -> None:
+        """Go on from what was retained."""
+        self._logs.extend(madds)
+        self._free.extend(free_madds)
+        if self._logs or self._free:
+            self._estimate()
+
     @property
     def per_count(self) -> float:
         """Harakat of one held count."""

@@ -7,12 +7,13 @@ Each phone is given its boundaries in the sound (``lengths``), the rules that ho
 validators of every family; syllables tell the reciter's own tempo on the way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from recitation.events import PhoneVerdict
 from recitation.lexicon import Word
+from recitation.retained import TempoState
 from recitation.tajweed.lengths import Audio, Spans
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.places import Places
@@ -70,6 +71,13 @@ class Tajweed:
     def report(self) -> tuple[RuleVerdict, ...]:
         """The verdict on each rule as it was recited last, in the order of the text."""
         return tuple(self._verdicts[place] for place in sorted(self._verdicts, key=_in_text))
+
+    def recall(self, rules: Iterable[RuleVerdict], tempo: TempoState | None) -> None:
+        """Go on after verdicts that were given before, with the tempo that was known."""
+        for verdict in rules:
+            self._keep(verdict)
+        if tempo is not None:
+            self.tempo.recall(tempo)
 
     def _keep(self, verdict: RuleVerdict) -> None:
         """Remember a verdict for the report; one that says nothing does not replace one that does."""

@@ -14,6 +14,7 @@ import numpy as np
 from recitation.audio import SAMPLE_HZ
 from recitation.judge import FAINT
 from recitation.phones import MADD_VOWELS, QALQALAH, SHORT_VOWELS
+from recitation.retained import TempoState
 from recitation.tajweed.held import Held, Length
 from recitation.tajweed.lengths import PLACE_SD_S, Heard, kind_of
 
@@ -110,6 +111,18 @@ class Tempo:
         self._noted_s = 0.0
         self._harakah_s = math.nan
         self._uncertainty = math.inf
+
+    def retained(self) -> TempoState:
+        """What another tempo needs to go on."""
+        return TempoState(self._noted_s, tuple(self._seen), *self.held.retained())
+
+    def recall(self, state: TempoState) -> None:
+        """Go on from what was retained."""
+        self._noted_s = state.noted_s
+        self._seen.extend(state.syllables)
+        self.held.recall(state.madds, state.free_madds)
+        if self._seen:
+            self._estimate()
 
     @property
     def observations(self) -> int:
