@@ -67,6 +67,7 @@ def _cpu_model() -> str:
 
 def made(verses: str, folder: Path, *extra: str) -> Recitation:
     """A made voice recites; `extra` are options of `talaqqi make-recitation`. Raises SystemExit when it cannot."""
+    folder.mkdir(exist_ok=True)
     file = folder / "made.wav"
     done = subprocess.run([*TALAQQI, "make-recitation", verses, str(file), *extra], cwd=ROOT, check=False)
     if done.returncode:

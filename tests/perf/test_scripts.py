@@ -14,7 +14,7 @@ from recitation.audio import SAMPLE_HZ, read_audio
 from recitation.sound_files import write_audio
 
 PERF = Path(__file__).resolve().parents[2] / "perf"
-SCRIPTS = ("accuracy", "cost", "latency", "stages", "stress")
+SCRIPTS = ("accuracy", "cost", "latency", "stages", "stress", "work")
 SLOW_S = 300
 
 

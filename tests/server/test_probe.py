@@ -15,8 +15,9 @@ from recitation.acoustics.engine import OnnxEngine
 from recitation.audio import read_audio
 from recitation.events import Following, Status
 from server.app import ear_of
+from server.delays import Arrivals, Unit, figures, spread, transport_delays
 from server.messages import CursorRow, Feedback, PhoneRow, Stamps, WordRow
-from server.probe import Arrivals, Limit, Unit, _spread, as_text, figures, transport_delays
+from server.probe import Limit, as_text
 from server.reciter import Heard, Network, Reciter, Recording, encode_recording
 
 SAMPLES = Path(__file__).parent.parent.parent / "static" / "samples"
@@ -67,8 +68,8 @@ def test_transport_is_what_the_server_did_not_take() -> None:
 
 
 def test_percentiles_take_the_nearest_rank() -> None:
-    assert _spread([3.0, 1.0, 2.0, math.inf]) == {"n": 4, "missing": 1, "p50": 2.0, "p95": None, "p99": None}
-    assert _spread([])["p50"] is None
+    assert spread([3.0, 1.0, 2.0, math.inf]) == {"n": 4, "missing": 1, "p50": 2.0, "p95": None, "p99": None}
+    assert spread([])["p50"] is None
 
 
 def test_limits() -> None:
