@@ -1,22 +1,25 @@
 /**
  * Draws a stretch of the reciter's sound in lanes one under another, on one axis of time that runs as the page is read:
  * words, waveform, pitch over a grid of counts, spectrogram, tempo.  What was judged is drawn in the colour of its
- * verdict, and broken rules as boxes as long as they were due.  Nothing is allocated while drawing but text.
+ * verdict, and rules with how long they were held and a bracket where they were due.  Nothing is allocated while drawing but text.
  *
  * @typedef {import("./voice_columns.js").VoiceColumns} VoiceColumns
  * @typedef {import("./voice_marks.js").VoiceMarks} VoiceMarks
  */
 import { SpectrumStrip } from "./spectrum_strip.js";
-import { COLUMN_MS, HIGHEST_PITCH_HZ, LOWEST_PITCH_HZ } from "./voice_columns.js";
+import { COLUMN_MS } from "./voice_columns.js";
 
 /** Shares of the height. */
-const LANES = { words: [0, 0.16], wave: [0.16, 0.34], pitch: [0.34, 0.66], spectrum: [0.67, 0.91], tempo: [0.92, 1] };
+const LANES = { words: [0, 0.2], wave: [0.2, 0.36], pitch: [0.37, 0.67], spectrum: [0.68, 0.91], tempo: [0.92, 1] };
 
 /** The waveform fills its lane at this peak: people recite with room to spare. */
 const FULL_PEAK = 0.5;
 
 /** A voice that jumps more than this between two columns, as octave errors do, is not joined by a line. */
 const PITCH_JUMP = 1.25;
+
+/** The pitch lane shows so much above and below the middle of the voice: ten semitones. */
+const PITCH_REACH = 1.8;
 
 /** Tempo lane: from slow to fast, ms a count. */
 const SLOWEST_MS = 450;
@@ -128,25 +131,34 @@ export class SoundPainter {
     for (let i = 0; i < marks.rules; i++) {
       const start = this.column(marks.ruleFrom[i]);
       const step = marks.ruleHarakah[i] / COLUMN_MS;
-      const due = step > 0 ? start + marks.ruleDue[i] * step : this.column(marks.ruleTo[i]);
-      const [a, b, held] = [this.x(start), this.x(due), this.x(this.column(marks.ruleTo[i]))];
-      if (Math.max(a, b, held) < 0 || Math.min(a, b, held) > this.width) continue;
+      const most = start + marks.ruleMost[i] * step;
+      const [a, held] = [this.x(start), this.x(this.column(marks.ruleTo[i]))];
+      if (Math.max(a, held, this.x(most)) < 0 || Math.min(a, held, this.x(most)) > this.width) continue;
       const colour = this.colours[marks.ruleTone[i]];
-      pen.globalAlpha = 0.16;
       pen.fillStyle = colour;
+      pen.globalAlpha = 0.16;
       pen.fillRect(Math.min(a, held), top, Math.abs(held - a), height);
+      pen.globalAlpha = 0.45;
+      if (step > 1) for (let n = 0; n <= marks.ruleMost[i]; n++) pen.fillRect(this.x(start + n * step), top, 1, height);
       pen.globalAlpha = 1;
-      pen.strokeStyle = colour;
-      pen.lineWidth = 1.5;
-      pen.strokeRect(Math.min(a, b), top + 1, Math.abs(b - a), height - 2);
-      if (step > 1) for (let n = 1; n < marks.ruleDue[i]; n++) pen.fillRect(this.x(start + n * step), top, 1, height);
+      if (step > 1) this.#due(start + marks.ruleLeast[i] * step, most, top, height);
     }
+  }
+
+  /** A bracket from the least to the most counts that are right.  @param {number} from @param {number} to @param {number} top @param {number} height */
+  #due(from, to, top, height) {
+    const { pen } = this;
+    const [a, b] = [this.x(from), this.x(to)];
+    pen.fillRect(Math.min(a, b) - 1, top, Math.abs(b - a) + 2, 3);
+    pen.fillRect(a - 1, top, 2, height);
+    pen.fillRect(b - 1, top, 2, height);
   }
 
   #pitch() {
     const [top, height] = this.#lane("pitch");
     const { pen, columns } = this;
-    const span = Math.log(HIGHEST_PITCH_HZ / LOWEST_PITCH_HZ);
+    const lowest = columns.middle_hz / PITCH_REACH;
+    const span = 2 * Math.log(PITCH_REACH);
     pen.strokeStyle = this.colours.gold;
     pen.lineWidth = 2;
     pen.lineJoin = "round";
@@ -155,7 +167,7 @@ export class SoundPainter {
     for (let column = this.#first(); column < this.#last(); column++) {
       const hz = columns.pitch_hz[columns.slot(column)];
       if (hz > 0) {
-        const y = top + height - 2 - (height - 4) * (Math.log(hz / LOWEST_PITCH_HZ) / span);
+        const y = top + height - 2 - (height - 4) * Math.min(1, Math.max(0, Math.log(hz / lowest) / span));
         const joined = before > 0 && hz < before * PITCH_JUMP && before < hz * PITCH_JUMP;
         if (joined) pen.lineTo(this.x(column), y);
         else pen.moveTo(this.x(column), y);
@@ -209,14 +221,14 @@ export class SoundPainter {
   #words(marks) {
     const [top, height] = this.#lane("words");
     const { pen } = this;
-    pen.font = `${Math.round(height * 0.62)}px "Amiri Quran"`;
+    pen.font = `${Math.round(height * 0.58)}px "Amiri Quran"`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     for (let i = 0; i < marks.words; i++) {
       const [a, b] = [this.x(this.column(marks.wordFrom[i])), this.x(this.column(marks.wordTo[i]))];
       if (Math.max(a, b) < 0 || Math.min(a, b) > this.width) continue;
       pen.fillStyle = this.colours[marks.wordTone[i]] ?? this.colours["ink-soft"];
-      pen.fillText(marks.wordText[i], (a + b) / 2, top + height * 0.45);
+      pen.fillText(marks.wordText[i], (a + b) / 2, top + height * 0.56);
       pen.fillRect(Math.min(a, b) + 1, top + height - 2, Math.max(1, Math.abs(b - a) - 2), 2);
     }
   }

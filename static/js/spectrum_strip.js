@@ -21,12 +21,9 @@ export class SpectrumStrip {
     this.begun = 0;
   }
 
-  /** Forgets what is drawn, as when the colours changed.  @param {string} colour of the loudest, as CSS has computed it */
+  /** Forgets what is drawn, as when the colours changed.  @param {string} colour of the loudest: rgb(…), as computed */
   restart(colour) {
-    this.pen.fillStyle = colour;
-    this.pen.fillRect(0, 0, 1, 1);
-    const [red, green, blue] = this.pen.getImageData(0, 0, 1, 1).data;
-    this.pen.clearRect(0, 0, KEPT, BANDS);
+    const [red, green, blue] = (colour.match(/[\d.]+/g) ?? [0, 0, 0]).map(Number);
     for (let band = 0; band < BANDS; band++) this.pixels.data.set([red, green, blue, 0], 4 * band);
     this.drawn = this.begun = 0;
   }

@@ -19,13 +19,15 @@ const CEILING_DB = -18;
 const STEP = (VOICE_HZ * COLUMN_MS) / 1000;
 const WINDOW = 512;
 
-/** The pitch is sought at a quarter of the rate, in 48 ms: more than two periods of the lowest voice. */
+/** The pitch is sought at a quarter of the rate; the window holds two periods of the lowest voice. */
 const PITCH_EVERY = 4;
-const PITCH_WINDOW = 192;
-export const LOWEST_PITCH_HZ = 65;
-export const HIGHEST_PITCH_HZ = 520;
+const LOWEST_PITCH_HZ = 65;
+const HIGHEST_PITCH_HZ = 520;
 const SHORTEST_LAG = Math.floor(VOICE_HZ / PITCH_EVERY / HIGHEST_PITCH_HZ);
 const LONGEST_LAG = Math.ceil(VOICE_HZ / PITCH_EVERY / LOWEST_PITCH_HZ);
+
+/** A whole octave in three seconds of voice. */
+const MIDDLE_STEP = 2 ** (1 / 300);
 
 /** Of the normalised autocorrelation: below it a sound has no pitch. */
 const VOICED = 0.72;
@@ -48,9 +50,11 @@ export class VoiceColumns {
     this.since = 0;
     /** Written into new columns: the reciter's tempo, 0 while unknown. */
     this.tempo_ms = 0;
+    /** The middle of the voice's pitch, as a running median; 0 before its first. */
+    this.middle_hz = 0;
     this.fourier = new Fourier(WINDOW);
     this.filters = melBands();
-    this.low = new Float32Array(PITCH_WINDOW);
+    this.low = new Float32Array(WINDOW / PITCH_EVERY);
     this.clarity = new Float32Array(LONGEST_LAG + 2);
   }
 
@@ -68,6 +72,7 @@ export class VoiceColumns {
     this.count = 0;
     this.since = 0;
     this.tempo_ms = 0;
+    this.middle_hz = 0;
     this.heard.fill(0);
   }
 
@@ -100,7 +105,10 @@ export class VoiceColumns {
       const shade = (db - FLOOR_DB) / (CEILING_DB - FLOOR_DB);
       this.spectrum[slot * BANDS + band] = 255 * Math.min(1, Math.max(0, shade));
     });
-    this.pitch_hz[slot] = this.#pitch();
+    const hz = this.#pitch();
+    this.pitch_hz[slot] = hz;
+    // Steps of one size toward either side come to rest in the middle, wherever the extremes are.
+    if (hz > 0) this.middle_hz = this.middle_hz ? this.middle_hz * (hz > this.middle_hz ? MIDDLE_STEP : 1 / MIDDLE_STEP) : hz;
     this.count++;
   }
 
@@ -112,9 +120,8 @@ export class VoiceColumns {
 
   /** @returns {number} Hz in the middle of the window, 0 where there is none */
   #pitch() {
-    // A window shorter than the spectrum's would lose low voices; it takes what the ring still has.
     const { low, clarity, heard } = this;
-    const count = Math.min(PITCH_WINDOW, Math.floor(WINDOW / PITCH_EVERY));
+    const count = WINDOW / PITCH_EVERY;
     let mean = 0;
     for (let i = 0; i < count; i++) {
       const at = i * PITCH_EVERY;

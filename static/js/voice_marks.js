@@ -26,8 +26,9 @@ export class VoiceMarks {
     this.rules = 0;
     this.ruleFrom = new Float64Array(MOST_RULES);
     this.ruleTo = new Float64Array(MOST_RULES);
-    /** Counts due at most; 0 where the rule has no length. */
-    this.ruleDue = new Float64Array(MOST_RULES);
+    /** Counts due; 0 where the rule has no length. */
+    this.ruleLeast = new Float64Array(MOST_RULES);
+    this.ruleMost = new Float64Array(MOST_RULES);
     this.ruleHarakah = new Float64Array(MOST_RULES);
     /** @type {string[]} names of colours */
     this.ruleTone = [];
@@ -64,7 +65,8 @@ export class VoiceMarks {
       const at = this.rules++;
       this.ruleFrom[at] = own[0];
       this.ruleTo[at] = own[1];
-      this.ruleDue[at] = rule.measured === null ? 0 : (rule.expected?.[1] ?? 0);
+      this.ruleLeast[at] = rule.measured === null ? 0 : (rule.expected?.[0] ?? 0);
+      this.ruleMost[at] = rule.measured === null ? 0 : (rule.expected?.[1] ?? 0);
       // In the counts of the tempo that it was measured by.
       this.ruleHarakah[at] = rule.measured ? (own[1] - own[0]) / rule.measured : 0;
       this.ruleTone[at] = isBroken(rule) ? rule.severity : rule.severity === "fine" ? "accepted" : "unclear";
