@@ -120,7 +120,8 @@ class Server:
     """`talaqqi serve` on a free port, for a with statement."""
 
     def __init__(self, *options: str) -> None:
-        self._options = options
+        """It keeps nothing unless `--database` is among the options."""
+        self._options = options if "--database" in options else ("--database", "none", *options)
         self.url = ""
 
     def __enter__(self) -> "Server":

@@ -30,6 +30,8 @@ from server.api import Api, Passages
 from server.auth import Tokens
 from server.config import Config
 from server.finder import Finder
+from server.history_api import HistoryApi
+from server.keeping import Keeping
 from server.live import Encoder, Hear, Line, Live
 from server.metrics import CONTENT_TYPE, Metrics
 from server.monitor import Monitor
@@ -155,6 +157,7 @@ class Server:
             busy_limit=config.busy_limit,
             retry_after_s=config.retry_after_s,
         )
+        self.keeping = None if config.database is None else self._keep(config, config.database, lexicon)
         self._finder = Finder(lexicon, self.metrics)
         self._pitch = PitchLoop(ear.pitch, self.live.lines, self.metrics)
         self.register = Register()
@@ -167,17 +170,26 @@ class Server:
             ear.make_line,
             ear.name,
             self.register,
+            self.keeping,
         )
         self._whip = Whip(config, self._tokens, self._reception)
         self._websockets = WebSockets(config, self._tokens, self._reception)
         self._whep = Whep(config, self._tokens, self._reception, self.metrics)
         self._monitor = Monitor(config, self._tokens, self.register, self.metrics)
         self._api = Api(Passages(lexicon), config.static)
+        self._history = HistoryApi(config, self._tokens, self.keeping, self.metrics)
+
+    def _keep(self, config: Config, url: str, lexicon: Lexicon) -> Keeping:
+        # The only way to SQLAlchemy, which takes 0.4 s and 25 MB to import.
+        from server.storage.storage import Storage
+
+        storage = Storage(url, self.metrics, keep_days=config.keep_days, words_in=lexicon.word_count)
+        return Keeping(config, self._tokens, storage)
 
     def application(self) -> web.Application:
         """The web application; its start starts the encoder loop and the sessions, its end ends them."""
         app = web.Application(middlewares=[report], client_max_size=self.config.offer_bytes)
-        for part in (self._whip, self._whep, self._websockets, self._monitor, self._api):
+        for part in (self._whip, self._whep, self._websockets, self._monitor, self._api, self._history):
             app.add_routes(part.routes())
         app.add_routes(
             [
@@ -197,12 +209,19 @@ class Server:
         return app
 
     async def _running(self, app: web.Application) -> AsyncIterator[None]:
+        storage = None if self.keeping is None else self.keeping.storage
+        if storage is not None:
+            await storage.open()
         await asyncio.to_thread(self._warm_up)
         # What was loaded stays: without this a full collection stops all sessions for 65 ms.
         gc.collect()
         gc.freeze()
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(loop.run()) for loop in (self._pitch, self.live, self._reception, self._whep)]
+            # They end in reverse: what the last sessions leave is written after them.
+            runs = [self._pitch.run(), self.live.run(), self._reception.run(), self._whep.run()]
+            if storage is not None:
+                runs.insert(0, storage.run())
+            loops = [tasks.create_task(run) for run in runs]
             self.ready = True
             yield
             self.ready = False
@@ -210,6 +229,8 @@ class Server:
                 loop.cancel()
                 await asyncio.wait([loop])
         self._finder.close()
+        if storage is not None:
+            await storage.close()
 
     def _warm_up(self) -> None:
         """The first steps of an engine take ten times as long."""
@@ -221,7 +242,10 @@ class Server:
             self._ear.encoder.leave(slot)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        return _file(request, self.config.static / "index.html")
+        response = _file(request, self.config.static / "index.html")
+        if self.keeping is not None:
+            self.keeping.name_browser(request, response)
+        return response
 
     async def _teacher_page(self, request: web.Request) -> web.StreamResponse:
         page = self.config.static / "teacher.html"

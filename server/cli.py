@@ -69,6 +69,21 @@ COMMANDS = {
   A student opens  https://.../?token=TOKEN  and a teacher  https://.../teacher#token=TOKEN
 """,
     ),
+    "forget": Command(
+        "server.forget_command",
+        "delete all that a server keeps of a student",
+        """\
+  talaqqi forget bilal-17                                   the `sub` of the student's tokens
+  talaqqi forget bilal-17 --database postgresql://talaqqi@localhost/talaqqi
+""",
+    ),
+    "labels": Command(
+        "server.labels_command",
+        "print the verdicts that teachers overruled",
+        """\
+  talaqqi labels --json > labels.jsonl
+""",
+    ),
     "score": Command(
         "recitation.report",
         "judge a recording against a passage",

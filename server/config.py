@@ -109,6 +109,11 @@ class Config:
     ice_servers: tuple["IceServer", ...] = ()
     """STUN and TURN servers that clients are told of."""
 
+    database: str | None = None
+    """URL of the database; None: nothing is kept."""
+    keep_days: int | None = None
+    """Sessions are deleted after so many days; None: never."""
+
     offer_bytes: int = 65_536
     message_bytes: int = 16_384
     bad_messages: int = 50
@@ -119,6 +124,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.posts_per_minute < 0:
             raise ConfigError(f"{self.posts_per_minute} requests a minute; 0 (no limit) or more can be allowed")
+        if self.keep_days is not None and self.keep_days < 1:
+            raise ConfigError(f"--keep-days {self.keep_days}: 1 day is the least; --database none keeps nothing")
         if self.capacity < 1:
             raise ConfigError(f"capacity is {self.capacity}; at least 1 session is needed")
         if not 0 <= self.port <= 65_535:

@@ -34,8 +34,9 @@ DEEDS, DEEDS_S = 60, 60.0
 class Feed:
     """One teacher's view of a class. Sessions of other classes cannot be reached."""
 
-    def __init__(self, class_name: str, sessions: Sessions) -> None:
-        self._class = class_name
+    def __init__(self, class_name: str, sessions: Sessions, by: str = "") -> None:
+        """`by`: subject of the teacher's token."""
+        self._class, self._by = class_name, by
         self._sessions = sessions
         self._told: dict[str, int] = {}
         """Mark of the tile that the teacher has, by session."""
@@ -101,13 +102,13 @@ class Feed:
         if message.at is not None and not watched.holds(message.at):
             raise BadMessage("bad_place", f"{message.at} is no word of {watched.verses}")
         self._count(now)
-        return Told(watched.id, "remark", watched.tell(Remark(text, message.at)))
+        return Told(watched.id, "remark", watched.remark(Remark(text, message.at), self._by))
 
     def _overrule(self, message: Overrule, now: float) -> WatchMessage:
         watched = self._find(message.session)
         self._count(now)
         try:
-            reached = watched.overrule(message.at, Status(message.status))
+            reached = watched.overrule(message.at, Status(message.status), self._by)
         except NoVerdict as error:
             raise BadMessage("no_verdict", str(error)) from error
         return Told(watched.id, "overrule", reached)

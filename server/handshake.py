@@ -1,5 +1,6 @@
 """What a browser can say when it opens a WebSocket: subprotocols, its page's origin, and no header of its own."""
 
+import ipaddress
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -29,3 +30,13 @@ def of_an_allowed_site(request: web.Request, origins: Collection[str]) -> bool:
     open a WebSocket to any server, so the server must ask."""
     origin = request.headers.get("Origin")
     return origin is None or "*" in origins or origin in origins or urlsplit(origin).netloc == request.host
+
+
+def of_this_machine(request: web.Request) -> bool:
+    """The request was addressed to this machine by a name that nobody else can give it, and came without a proxy."""
+    host = request.url.host or ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    return loopback and not {"X-Forwarded-For", "Forwarded"} & request.headers.keys()

@@ -116,6 +116,7 @@ _STAGE_BOUNDS = {
 
 _CONNECT_BOUNDS = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 _LAG_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+_COMMIT_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 _BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -143,6 +144,10 @@ class Metrics:
         self.busy = Gauge()
         self.loop_lag = Histogram(_LAG_BOUNDS)
         self.page_frames = Histogram((0.008, 0.012, 0.017, 0.02, 0.025, 0.034, 0.05, 0.1))
+        self.storage_rows = Counter()
+        self.storage_dropped = Counter()
+        self.storage_failures = Counter()
+        self.storage_commits = Histogram(_COMMIT_BOUNDS)
         self.caches: dict[str, Callable[[], CacheUse]] = {}
         """Caches by name, asked when the figures are."""
 
@@ -193,6 +198,10 @@ class Metrics:
         yield "encoder_busy_ratio", "Share of the last 2 s the encoder was busy.", {"": self.busy}
         yield "loop_lag_seconds", "Lateness of a 20 ms timer on the event loop.", {"": self.loop_lag}
         yield "page_frame_seconds", "95th percentile of frame times, as pages report.", {"": self.page_frames}
+        yield "storage_rows_total", "Verdicts and remarks kept.", {"": self.storage_rows}
+        yield "storage_dropped_total", "Rows lost for want of room or by a fault.", {"": self.storage_dropped}
+        yield "storage_failures_total", "Commits that failed; tried again.", {"": self.storage_failures}
+        yield "storage_commit_seconds", "Time of a commit.", {"": self.storage_commits}
         used = {name: use() for name, use in self.caches.items()}
         hits = {name: Counter(use.hits) for name, use in used.items()}
         misses = {name: Counter(use.misses) for name, use in used.items()}

@@ -88,7 +88,8 @@ class Monitor:
             protocols=(SUBPROTOCOL,), max_msg_size=self._config.message_bytes, heartbeat=HEARTBEAT_S
         )
         await socket.prepare(request)
-        teacher = _Teacher(socket, request.transport, Feed(class_name, self._sessions), holder, self._bad_message)
+        feed = Feed(class_name, self._sessions, holder.sub)
+        teacher = _Teacher(socket, request.transport, feed, holder, self._bad_message)
         self._teachers.add(teacher)
         self._metrics.teachers.set(len(self._teachers))
         try:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from server.auth import Forbidden, Refused
 from server.metrics import Metrics
+from server.storage.record import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ async def report(request: web.Request, handler: Handler) -> web.StreamResponse:
             error.content_type = "application/json"
             error.text = _body(error.reason)
         raise
+    except Unavailable as error:
+        raise problem(web.HTTPServiceUnavailable, str(error), retry_after_s=5) from error
     except Exception:
         logger.exception("%s %s: fault", request.method, request.rel_url.path)
         return web.Response(status=500, text=_body("the server made a mistake"), content_type="application/json")

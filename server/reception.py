@@ -14,6 +14,7 @@ from recitation.mushaf import AddressError
 from server.auth import Grant
 from server.config import Config
 from server.finder import Finder
+from server.keeping import Keeping
 from server.limits import AddressLimit
 from server.live import Busy, Line, Live
 from server.metrics import Metrics
@@ -21,6 +22,7 @@ from server.pitch import PitchLoop
 from server.problems import permitted, problem
 from server.register import Register
 from server.session import MakeLine, Session
+from server.storage.record import Student
 from server.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -43,7 +45,9 @@ class Reception:
         make_line: MakeLine,
         engine: str,
         register: Register,
+        keeping: Keeping | None = None,
     ) -> None:
+        """`keeping`: what keeps sessions of known students; None: nothing is kept."""
         self.sessions: dict[str, Session] = {}
         """By id."""
         self._config, self._metrics = config, metrics
@@ -51,6 +55,7 @@ class Reception:
         self._make_line = make_line
         self._engine = engine
         self._register = register
+        self._keeping = keeping
         self._limit = AddressLimit(config.posts_per_minute, config.posts_per_minute, time.monotonic)
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -99,7 +104,7 @@ class Reception:
         except Busy as error:
             raise self._busy(error) from error
 
-    def begin(self, transport: Transport, verses: str, line: Line, grant: Grant) -> Session:
+    def begin(self, transport: Transport, verses: str, line: Line, grant: Grant, request: web.Request) -> Session:
         """A new session; its task opens the transport. Raises 503 when no session can be taken any more."""
         if self._tasks is None:
             raise problem(web.HTTPServiceUnavailable, "the server is not ready", retry_after_s=1)
@@ -122,7 +127,8 @@ class Reception:
             raise self._busy(error) from error
         self.sessions[session.id] = session
         self._register.add(session.watched)
-        self._tasks.create_task(self._live_through(session), name=f"session {session.id}")
+        student = None if self._keeping is None else self._keeping.student(request, grant.holder)
+        self._tasks.create_task(self._live_through(session, student), name=f"session {session.id}")
         return session
 
     def opened(self, session: Session) -> None:
@@ -134,8 +140,10 @@ class Reception:
         self._metrics.refuse(error.reason)
         return problem(web.HTTPServiceUnavailable, str(error), retry_after_s=error.retry_after_s)
 
-    async def _live_through(self, session: Session) -> None:
+    async def _live_through(self, session: Session, student: Student | None) -> None:
         try:
+            if self._keeping is not None and student is not None:
+                await self._keeping.begin(session, student)
             await session.run()
         except Exception:
             # The last bulkhead: no session may take the others along.

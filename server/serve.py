@@ -13,6 +13,9 @@ from recitation.acoustics.engines import add_engine_arguments
 from server.app import serve
 from server.config import STATIC, Config, IceServer, read_tokens
 from server.roles import read_secret
+from server.storage.place import add_place_arguments, database_url
+
+KEEP_DAYS = 365
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="sessions and tokens one address may ask for, 0 for no limit (60)",
     )
+    kept = parser.add_argument_group("what is kept (verdicts, never sound; docs/privacy.md)")
+    add_place_arguments(kept)
+    kept.add_argument(
+        "--keep-days",
+        type=int,
+        default=KEEP_DAYS,
+        metavar="N",
+        help=f"delete sessions when they are so old, 0 for never ({KEEP_DAYS})",
+    )
     how = parser.add_argument_group("how")
     how.add_argument("--capacity", type=int, default=default["capacity"].default, help="sessions at once (16)")
     how.add_argument("--lookahead-ms", type=int, default=0, choices=(0, 80, 240), help="look-ahead of the model (0)")
@@ -81,6 +93,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         model=arguments.model,
         device=arguments.device,
         memory_limit_mb=arguments.memory_limit_mb,
+        database=database_url(arguments.database, arguments.data),
+        keep_days=arguments.keep_days or None,
     )
 
 

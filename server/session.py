@@ -31,10 +31,12 @@ from server.messages import (
     Consent,
     Error,
     Frames,
+    Overruled,
     Passage,
     Ping,
     Pong,
     Reading,
+    Remark,
     ServerMessage,
     Stamps,
     Stop,
@@ -48,6 +50,7 @@ from server.pitch import PitchLoop
 from server.relay import Relay
 from server.roles import Holder
 from server.rtp_tap import Counts
+from server.storage.record import Record
 from server.transport import Listener, NotOpened, Transport
 from server.watched import Watched
 
@@ -107,10 +110,11 @@ class Session:
         self.watched = Watched(
             self.id, name=holder.name, classes=holder.classes, verses=verses, since=time.time(), tell=self._send
         )
+        self.record = Record.unkept()
         self._config, self._metrics = config, metrics
         self._make_line = make_line
         self._engine = engine
-        self._verses = verses
+        self.verses = verses
         self._moshaf = Moshaf()
         self._clock = time.monotonic
         self._began = self._clock()
@@ -129,6 +133,11 @@ class Session:
         self._silent = False
         self._counted = Counts()
         self._seat = live.join(line, self._heard, self._broke, transport.way)
+
+    def keep(self, record: Record) -> None:
+        """What happens is to be kept in `record`."""
+        self.record = record
+        self.watched.note = self._note
 
     @property
     def ended(self) -> bool:
@@ -179,6 +188,7 @@ class Session:
                 self._send(Error("shutdown", "the server is stopping", fatal=True))
             self.watched.over = True
             self.audience.dismiss()
+            self.record.end(reason)
             self._give_back()
             self._live.leave(self._seat)
             self._metrics.end(reason)
@@ -239,10 +249,11 @@ class Session:
                     except AddressError as error:
                         self._send(Error("bad_passage", str(error)))
                         continue
-                    self._verses = ref
+                    self.verses = ref
                     line.read_by(self._moshaf)
                     self._seat.restart(line)
                     self._tail.forget()
+                    self.record.turn(ref)
                     self.watched.begin(ref)
                     self._welcome()
 
@@ -256,8 +267,9 @@ class Session:
     def _tell(self, told: Iterable[News]) -> None:
         for news in told:
             if isinstance(news, Found):
-                self._verses = news.verses
+                self.verses = news.verses
                 self.watched.found(news.verses)
+                self.record.found(news.verses)
             self._send(self._finder.message(news))
 
     async def _stop(self) -> None:
@@ -272,7 +284,7 @@ class Session:
             self._heard(last, rtp, received, now)
         await self._pitch.hear([self._seat.line])
         self._tell_phrases(self._seat.line.phrases_told())
-        self._send(summary_message(self._verses, self._seat.line.summary(), self.watched.overruled))
+        self._send(summary_message(self.verses, self._seat.line.summary(), self.watched.overruled))
 
     def _audio(self, pcm: Pcm, start: int, concealed: bool, rtp: int, arrival: float) -> None:
         now = self._clock()
@@ -299,6 +311,7 @@ class Session:
             return
         rows = self._tail.update(update.phones, update.words, update.rules)
         self.watched.heard(update, rows, received)
+        self.record.heard(update)
         if not self.transport.takes_messages:
             return
         if seeking(self._seat) is not None:
@@ -362,11 +375,24 @@ class Session:
             self._send(Error("bad_reading", str(error)))
             return
         self._seat.line.read_by(self._moshaf)
+        self.record.read_by(str(self._moshaf))
+
+    def read_by(self, moshaf: Moshaf) -> None:
+        """Settings of the reading from before; the client may send others."""
+        self._moshaf = moshaf
+        self._seat.line.read_by(moshaf)
+
+    def _note(self, deed: Remark | Overruled, by: str) -> None:
+        match deed:
+            case Overruled(at=at, status=status, was=was):
+                self.record.overruled(at, status, was, by, time.time())
+            case Remark(text=text, at=word):
+                self.record.remarked(text, word, by, time.time())
 
     def _choose(self, verses: str) -> None:
         line = seeking(self._seat)
         if line is None:
-            self._send(Error("not_seeking", f"{self._verses} is followed already; `passage` begins another"))
+            self._send(Error("not_seeking", f"{self.verses} is followed already; `passage` begins another"))
             return
         try:
             line.choose(verses)
@@ -377,7 +403,7 @@ class Session:
 
     def _welcome(self) -> None:
         watched = bool(self.watched.classes)
-        self._send(Welcome(self.id, self._verses, self._engine, self._config.lookahead_ms, watched))
+        self._send(Welcome(self.id, self.verses, self._engine, self._config.lookahead_ms, watched))
         if watched:
             self._send(self.audience.told())
 

@@ -30,6 +30,9 @@ DOUBTED = frozenset({Status.QUESTIONED, Status.WRONG, Status.OMITTED})
 Tell = Callable[[Remark | Overruled], bool]
 """Send a message to the student; False when it cannot be."""
 
+Note = Callable[[Remark | Overruled, str], None]
+"""What a teacher did, and the subject of the teacher's token; empty where it is not known."""
+
 Row = TypeVar("Row")
 
 
@@ -83,6 +86,7 @@ class Watched:
         """Of the session among those of the server; tells guests apart."""
         self.verses = verses
         self.tell = tell
+        self.note: Note = lambda deed, by: None
         self.over = False
         """The session has ended; closing its connection may take seconds more."""
         self.passage = 1
@@ -157,7 +161,12 @@ class Watched:
             self._may_listen = may
             self.tile_mark += 1
 
-    def overrule(self, at: str, status: Status) -> bool:
+    def remark(self, remark: Remark, by: str = "") -> bool:
+        """A teacher says something; whether the student could be told. `by`: subject of the teacher's token."""
+        self.note(remark, by)
+        return self.tell(remark)
+
+    def overrule(self, at: str, status: Status, by: str = "") -> bool:
         """A teacher's verdict on a word in place of ours; whether the student could be told. Raises NoVerdict."""
         said = self._words.get(at)
         if said is None:
@@ -169,7 +178,9 @@ class Watched:
         self._overruled.put(at, self.mark, SummaryOverruled(at, status, said.status))
         if status is Status.ACCEPTED:
             self._recent = deque((doubt for doubt in self._recent if doubt.at != at), RECENT)
-        return self.tell(Overruled(at, status, said.status))
+        overruled = Overruled(at, status, said.status)
+        self.note(overruled, by)
+        return self.tell(overruled)
 
     @property
     def overruled(self) -> tuple[SummaryOverruled, ...]:

@@ -251,7 +251,7 @@ class WebSockets:
             if self._stopping:
                 raise problem(web.HTTPServiceUnavailable, "the server is stopping", retry_after_s=1)
             transport = SocketTransport(socket)
-            session = self._reception.begin(transport, verses, line, grant)
+            session = self._reception.begin(transport, verses, line, grant, request)
             await socket.prepare(request)
         except BaseException:
             grant.release()

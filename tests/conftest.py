@@ -1,5 +1,6 @@
 """What the tests of several stages share: the lexicon, the bundled model, made and real recitations."""
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,9 @@ from recitation.made_voice import EspeakError, MadeRecitation
 from recitation.made_voice.command import recite_reference
 from recitation.sound_files import write_audio
 from recitation.vad import SileroVad
+
+# Servers that tests start leave nothing in the home of whoever runs them.
+os.environ["TALAQQI_DATABASE"] = "none"
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recitations"
 """Real recordings, which are not part of the project: they may not be redistributed."""

@@ -31,8 +31,9 @@ export class LevelMeter {
     this.quiet = false;
     this.colour = "";
     this.rest = "";
-    new ResizeObserver(() => this.fit()).observe(canvas);
-    this.fit();
+    new ResizeObserver(() => this.#fit()).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#fit());
+    this.#fit();
   }
 
   /** @param {AudioContext} context @param {AudioNode} node */
@@ -46,8 +47,7 @@ export class LevelMeter {
     this.analyser = null;
   }
 
-  /** To be called when the colours changed. */
-  fit() {
+  #fit() {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const { clientWidth, clientHeight } = this.canvas;
     this.width = clientWidth;
