@@ -11,8 +11,11 @@ COPY static static
 # Editable, so that the packages and the model are in the image once. No extra is installed: no torch.
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore \
         --constraint constraints.txt --editable . \
-    && useradd --system --no-create-home --shell /usr/sbin/nologin talaqqi
+    && useradd --system --no-create-home --shell /usr/sbin/nologin talaqqi \
+    && install --directory --owner talaqqi --mode 0700 /var/lib/talaqqi
 USER talaqqi
+ENV TALAQQI_DATA=/var/lib/talaqqi
+VOLUME /var/lib/talaqqi
 
 # ONNX Runtime's packages otherwise report their use to Microsoft (docs/privacy.md).
 ENV ORT_DISABLE_TELEMETRY=1
