@@ -152,9 +152,15 @@ class Server:
 
     def metric(self, name: str) -> float:
         """A figure of /metrics, the sum over its labels."""
+        return self.metric_of(name, "")
+
+    def metric_of(self, name: str, label: str) -> float:
+        """The same of series with a label such as `stage="tap"`. Raises KeyError when there is none."""
         with urlopen(f"{self.url}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
-        found = [float(line.split()[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        found = [
+            float(line.split()[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")) and label in line
+        ]
         if not found:
             raise KeyError(name)
         return sum(found)

@@ -1,5 +1,6 @@
 """The measuring scripts explain themselves, and what they share is right; `pytest -m perf tests/perf` runs them."""
 
+import importlib.machinery
 import importlib.util
 import json
 import subprocess
@@ -12,9 +13,11 @@ import pytest
 
 from recitation.audio import SAMPLE_HZ, read_audio
 from recitation.sound_files import write_audio
+from server.delays import Unit
+from server.reciter import Heard, Recording
 
 PERF = Path(__file__).resolve().parents[2] / "perf"
-SCRIPTS = ("accuracy", "cost", "latency", "stages", "stress", "work")
+SCRIPTS = ("accuracy", "cost", "latency", "load", "stages", "stress", "work")
 SLOW_S = 300
 
 
@@ -23,14 +26,24 @@ def _run(script: str, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=SLOW_S, check=False)
 
 
+def _load_script(name: str) -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader(name.removesuffix(".py"), str(PERF / name))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[loader.name] = module
+    loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="module")
 def rig() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("rig", PERF / "rig.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["rig"] = module
-    spec.loader.exec_module(module)
-    return module
+    return _load_script("rig.py")
+
+
+@pytest.fixture(scope="module")
+def crowd(rig: ModuleType) -> ModuleType:
+    return _load_script("crowd.py")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -93,6 +106,37 @@ def test_stages() -> None:
     assert all(ms >= 0 for ms in report["stages"].values())
     assert report["stages"]["encoder@50"] < report["stages"]["encoder@1"]
     assert report["score_s"] > 0
+
+
+@pytest.mark.perf
+def test_load(tmp_path: Path) -> None:
+    options = ("--sessions", "2", "--seconds", "6", "--settle", "2", "--beyond", "1", "--anyway", "--json")
+    report = json.loads(_run("load", *options, "--plots", str(tmp_path)).stdout)
+    [row] = report["rows"]
+    assert row["open"] == 2 and row["broken"] == 0
+    assert row["delays"]["confirmed"]["n"] > 20 and row["delays"]["confirmed"]["missing"] == 0
+    [reason] = row["beyond"]["refused"]
+    assert reason.startswith("503")
+    assert {path.name for path in tmp_path.glob("*.svg")} == {"delays.svg", "cores.svg"}
+
+
+def test_a_late_generator_reports_no_delays(crowd: ModuleType) -> None:
+    load = _load_script("load")
+    told = {"delays": {tier: [[1.0, 250.0]] for tier in load.TIERS}, "connect_ms": [], "refused": [], "broken": 0}
+    told |= {"left": 0, "lag_ms": [0.1], "loop_ms": [0.1]}
+    assert not load._summary([told], None, 10.0)["generator"]["late"]
+    assert load._summary([told], None, 10.0)["delays"]["confirmed"]["p50"] == 250.0
+    assert load._summary([told | {"lag_ms": [25.0]}], None, 10.0)["generator"]["late"]
+    assert load._summary([told | {"loop_ms": [25.0]}], None, 10.0)["generator"]["late"]
+
+
+def test_what_sounds_just_before_a_session_breaks_off_is_not_expected(crowd: ModuleType) -> None:
+    take = crowd.Take("112", Recording((), 0, 4.0), tuple(Unit("112:1:1", n, 16_000 * n) for n in range(4)), ())
+    heard = Heard(started=100.02, connect_s=0.1)
+    told = crowd.Told()
+    told.count(heard, take, (100.5, 110.0), 103.6)
+    # Phones end at 100, 101, 102 and 103 s; the reading begins at 100.5, and what sounded after 102.1 is let go.
+    assert told.delays["confirmed"] == [(0.5, None), (1.5, None)]
 
 
 def test_accuracy_says_what_is_wrong(tmp_path: Path) -> None:
