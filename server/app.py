@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 from aiohttp import web
@@ -28,7 +29,7 @@ from recitation.tajweed.moshaf import Moshaf
 from recitation.vad import SileroVad
 from server.api import Api, Passages
 from server.auth import Tokens
-from server.config import Config
+from server.config import Config, ConfigError
 from server.finder import Finder
 from server.history_api import HistoryApi
 from server.keeping import Keeping
@@ -43,6 +44,9 @@ from server.session import MakeLine
 from server.websocket import WebSockets
 from server.whep import Whep
 from server.whip import Whip
+
+if TYPE_CHECKING:
+    from server.fleet.node import Node
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +179,9 @@ class Server:
         self._whip = Whip(config, self._tokens, self._reception)
         self._websockets = WebSockets(config, self._tokens, self._reception)
         self._whep = Whep(config, self._tokens, self._reception, self.metrics)
-        self._monitor = Monitor(config, self._tokens, self.register, self.metrics)
+        self.node = None if config.redis is None else self._join_fleet(config)
+        sessions = self.register if self.node is None else self.node.watching
+        self._monitor = Monitor(config, self._tokens, sessions, self.metrics)
         self._api = Api(Passages(lexicon), config.static)
         self._history = HistoryApi(config, self._tokens, self.keeping, self.metrics)
 
@@ -186,9 +192,22 @@ class Server:
         storage = Storage(url, self.metrics, keep_days=config.keep_days, words_in=lexicon.word_count)
         return Keeping(config, self._tokens, storage)
 
+    def _join_fleet(self, config: Config) -> "Node":
+        try:
+            from server.fleet.node import Node
+        except ModuleNotFoundError as error:
+            raise ConfigError("--redis needs the package redis: pip install 'talaqqi[redis]'") from error
+        return Node(config, self.live, self.register, self.metrics, lambda: self.ready)
+
     def application(self) -> web.Application:
         """The web application; its start starts the encoder loop and the sessions, its end ends them."""
         app = web.Application(middlewares=[report], client_max_size=self.config.offer_bytes)
+        if self.node is not None:
+            from server.fleet.gate import Gate
+
+            gate = Gate(self._tokens, self.node, self.metrics)
+            app.middlewares.append(gate.place)
+            app.add_routes(gate.routes())
         for part in (self._whip, self._whep, self._websockets, self._monitor, self._api, self._history):
             app.add_routes(part.routes())
         app.add_routes(
@@ -221,6 +240,8 @@ class Server:
             runs = [self._pitch.run(), self.live.run(), self._reception.run(), self._whep.run()]
             if storage is not None:
                 runs.insert(0, storage.run())
+            if self.node is not None:
+                runs.insert(0, self.node.run())
             loops = [tasks.create_task(run) for run in runs]
             self.ready = True
             yield

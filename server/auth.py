@@ -87,6 +87,19 @@ class Tokens:
         self._issued[token] = _SessionToken(self._clock() + self._life_s)
         return token
 
+    def adopt(self, token: str, life_s: float) -> None:
+        """Take over a session token that another node made."""
+        self._issued[token] = _SessionToken(self._clock() + life_s)
+
+    def hand_over(self, token: str) -> float | None:
+        """Forget a session token, for another node to take over; the seconds it is still good for. None when it is not
+        known here, or has been used."""
+        issued = self._issued.get(token)
+        if issued is None or issued.used:
+            return None
+        del self._issued[token]
+        return issued.expires - self._clock()
+
     def holder(self, authorization: str | None) -> Holder:
         """Who asks, by the Authorization header; a session token may have been used or be too old to be. Raises
         Refused."""

@@ -14,6 +14,7 @@ class ConfigError(ValueError):
     """A setting makes no sense; the message is one line saying which and what would be right."""
 
 
+_NODE_URL = re.compile(r"https?://[\w.\-\[\]:]+/?", re.ASCII)
 _ICE_URL = re.compile(r"(stuns?|turns?):[\w.\-\[\]:]+(\?transport=(udp|tcp))?", re.ASCII)
 
 
@@ -113,6 +114,12 @@ class Config:
     """URL of the database; None: nothing is kept."""
     keep_days: int | None = None
     """Sessions are deleted after so many days; None: never."""
+    redis: str | None = None
+    """URL of the Redis through which nodes find each other; None: this process is all there is."""
+    node_url: str = ""
+    """Where clients reach this very node; empty: nowhere, it stands behind a front (`server.fleet.front`)."""
+    drain_s: float = 30.0
+    """Sessions have so long to go elsewhere when the server is emptied."""
 
     offer_bytes: int = 65_536
     message_bytes: int = 16_384
@@ -132,6 +139,8 @@ class Config:
             raise ConfigError(f"port {self.port} does not exist; 0 to 65535 do")
         if any(not token or token != token.strip() or not token.isascii() for token in self.tokens):
             raise ConfigError("a token is empty or has spaces around it or letters outside ASCII")
+        if self.node_url and (self.redis is None or not _NODE_URL.fullmatch(self.node_url)):
+            raise ConfigError(f"--node-url {self.node_url!r}: write https://HOST[:PORT], and --redis with it")
         if self.public_ip is not None:
             _check_ip(self.public_ip)
         if not (self.static / "index.html").is_file():

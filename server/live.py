@@ -228,6 +228,8 @@ class Live:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.capacity = capacity
+        self.draining = False
+        """No session is taken any more: the server is being emptied."""
         self._encoder = encoder
         self._hear = hear
         self._metrics = metrics
@@ -259,7 +261,10 @@ class Live:
             raise busy
 
     def refusal(self) -> Busy | None:
-        """Why no session can be taken: all places are taken, or the encoder's work leaves no time for one more."""
+        """Why no session can be taken: all places are taken, the encoder's work leaves no time for one more, or the
+        server is being emptied."""
+        if self.draining:
+            return Busy("draining", "this server is being emptied; another one takes you", self._retry_after_s)
         if len(self._seats) >= self.capacity:
             return Busy("full", f"all {self.capacity} places are taken", self._retry_after_s)
         if (busy := self.busy()) > self._busy_limit:
@@ -272,6 +277,16 @@ class Live:
         packets = self.hop_samples // PACKET_SAMPLES
         beat = -int(arrival / PACKET_S) % packets
         return (-round(samples / PACKET_SAMPLES) - beat) % packets * PACKET_SAMPLES
+
+    @property
+    def load(self) -> float:
+        """The encoder's work as a share of what it may be before sessions are refused."""
+        return self.busy() / self._busy_limit
+
+    @property
+    def taken(self) -> int:
+        """Places that are taken."""
+        return len(self._seats)
 
     def lines(self) -> list[Line]:
         """The lines of all sessions."""

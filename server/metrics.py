@@ -143,6 +143,10 @@ class Metrics:
         self.batch = Histogram(_BATCH_BOUNDS)
         self.busy = Gauge()
         self.loop_lag = Histogram(_LAG_BOUNDS)
+        self.nodes = Gauge(1)
+        self.redis_up = Gauge()
+        self.bad_node_messages = Counter()
+        self.sent_elsewhere = Counter()
         self.page_frames = Histogram((0.008, 0.012, 0.017, 0.02, 0.025, 0.034, 0.05, 0.1))
         self.storage_rows = Counter()
         self.storage_dropped = Counter()
@@ -202,6 +206,10 @@ class Metrics:
         yield "storage_dropped_total", "Rows lost for want of room or by a fault.", {"": self.storage_dropped}
         yield "storage_failures_total", "Commits that failed; tried again.", {"": self.storage_failures}
         yield "storage_commit_seconds", "Time of a commit.", {"": self.storage_commits}
+        yield "nodes", "Server processes known, this one included.", {"": self.nodes}
+        yield "redis_up", "Redis can be reached.", {"": self.redis_up}
+        yield "node_messages_refused_total", "Messages of other nodes not understood.", {"": self.bad_node_messages}
+        yield "sessions_sent_elsewhere_total", "Sessions sent to a less loaded node.", {"": self.sent_elsewhere}
         used = {name: use() for name, use in self.caches.items()}
         hits = {name: Counter(use.hits) for name, use in used.items()}
         misses = {name: Counter(use.misses) for name, use in used.items()}

@@ -158,7 +158,7 @@ class _Teacher:
         bad = 0
         async for message in self._socket:
             try:
-                answer = self._feed.take(decode_teacher(message.data), time.monotonic())
+                answer = await self._feed.answer(decode_teacher(message.data), time.monotonic())
             except BadMessage as error:
                 bad += 1
                 self._bad_message()

@@ -4,13 +4,47 @@ from collections.abc import Collection
 from itertools import count
 from typing import Protocol
 
+from server.watch_messages import Rows, Tile
 from server.watched import Watched
+
+
+class Seen(Protocol):
+    """What a feed reads of a session. Marks and passages only grow."""
+
+    @property
+    def id(self) -> str:
+        """Of the session."""
+
+    @property
+    def verses(self) -> str:
+        """The passage that its rows are about."""
+
+    @property
+    def passage(self) -> int:
+        """Counts passages; rows of the one before are over. 0: none can be told yet."""
+
+    @property
+    def mark(self) -> int:
+        """Counts changes of anything but the tile."""
+
+    @property
+    def tile_mark(self) -> int:
+        """Counts changes of the tile."""
+
+    def tile(self) -> Tile:
+        """The session at a glance."""
+
+    def rows(self, since: int, now: float) -> Rows:
+        """What came after a mark, 0 for all; `now` is monotonic."""
+
+    def follow(self, now: float) -> None:
+        """Its rows are read, and will be for the next second."""
 
 
 class Sessions(Protocol):
     """Where the sessions of a class are found."""
 
-    def of_class(self, name: str) -> Collection[Watched]:
+    def of_class(self, name: str) -> Collection[Seen]:
         """Those that are live, oldest first."""
 
 

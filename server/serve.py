@@ -67,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--lookahead-ms", type=int, default=0, choices=(0, 80, 240), help="look-ahead of the model (0)")
     how.add_argument("--static", type=Path, default=STATIC, metavar="DIR", help="files of the page")
     how.add_argument("--verbose", action="store_true", help="log sessions to standard error")
+    fleet = parser.add_argument_group("more than one process (needs the extra 'redis')")
+    fleet.add_argument("--redis", metavar="URL", help="where server processes find each other, redis://:PASSWORD@HOST")
+    fleet.add_argument(
+        "--node-url", default="", metavar="URL", help="where clients reach this very machine, https://n1.example.org"
+    )
     add_engine_arguments(parser)
 
 
@@ -95,6 +100,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         memory_limit_mb=arguments.memory_limit_mb,
         database=database_url(arguments.database, arguments.data),
         keep_days=arguments.keep_days or None,
+        redis=arguments.redis,
+        node_url=arguments.node_url,
     )
 
 

@@ -201,6 +201,9 @@ class Watched:
             self._tile = self.tile_mark, self._make_tile()
         return self._tile[1]
 
+    def follow(self, now: float) -> None:
+        """See Seen: its rows are kept whether they are read or not."""
+
     def rows(self, since: int, now: float) -> Rows:
         """What came after a mark, 0 for all; `now` is monotonic."""
         update = self._update

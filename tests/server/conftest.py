@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from aiohttp.test_utils import TestServer
 from databases import postgresql
+from redis_process import RedisProcess, running_redis
 from toy_ear import Running, StartServer, toy_ear
 
 from recitation.lexicon import default_lexicon
@@ -27,7 +28,7 @@ async def start_server() -> AsyncIterator[StartServer]:
         config = replace(Config(), **settings)  # type: ignore[arg-type]
         ear = ear or toy_ear(config.capacity)
         server = Server(config, default_lexicon(), ear)
-        test_server = TestServer(server.application(), access_log=None)
+        test_server = TestServer(server.application(), port=settings.get("port"), access_log=None)  # type: ignore[arg-type]
         await test_server.start_server()
         started.append(test_server)
         return Running(str(test_server.make_url("/")), server, ear.encoder, test_server.close)  # type: ignore[arg-type]
@@ -35,6 +36,13 @@ async def start_server() -> AsyncIterator[StartServer]:
     yield start
     for test_server in started:
         await test_server.close()
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[RedisProcess]:
+    """A Redis of this test's own."""
+    async with running_redis(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture
