@@ -1,6 +1,7 @@
 """The side of a peer connection that answers: aiortc behind a few calls, its pitfalls dealt with."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
@@ -8,6 +9,7 @@ from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
+from server.config import Config
 from server.sdp import BadSdp, Fragment, Offer, Unacceptable, write_answer
 
 logger = logging.getLogger(__name__)
@@ -24,11 +26,12 @@ class PeerClosed(Exception):
 class Answerer:
     """One peer connection made for one offer."""
 
-    def __init__(self, offer: Offer, *, public_ip: str | None, message_bytes: int) -> None:
-        # Without an empty list aiortc asks a public STUN server, which takes up to 5 s where UDP is blocked.
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+    def __init__(self, offer: Offer, config: Config) -> None:
+        # Without a list aiortc asks a public STUN server, which takes up to 5 s where UDP is blocked.
+        servers = [server.of_ours(time.time()) for server in config.own_ice_servers]
+        self.connection = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.offer = offer
-        self._public_ip, self._message_bytes = public_ip, message_bytes
+        self._public_ip, self._message_bytes = config.public_ip, config.message_bytes
 
     async def answer(self, ready: Callable[[], None] = lambda: None) -> str:
         """The SDP answer with all our candidates; `ready` is called once the offer is taken, before anything flows.

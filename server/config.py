@@ -4,6 +4,10 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from server.ice import IceServer
 
 _HERE = Path(__file__).resolve().parent
 STATIC = _HERE / "static" if (_HERE / "static").is_dir() else _HERE.parent / "static"
@@ -15,39 +19,6 @@ class ConfigError(ValueError):
 
 
 _NODE_URL = re.compile(r"https?://[\w.\-\[\]:]+/?", re.ASCII)
-_ICE_URL = re.compile(r"(stuns?|turns?):[\w.\-\[\]:]+(\?transport=(udp|tcp))?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class IceServer:
-    """A STUN or TURN server for clients (RFC 7064, RFC 7065)."""
-
-    url: str
-    username: str = ""
-    credential: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> "IceServer":
-        """From `stun:HOST` or `turn:HOST USERNAME PASSWORD`. Raises ConfigError."""
-        url, *secret = text.split() or [""]
-        if not _ICE_URL.fullmatch(url):
-            raise ConfigError(f"{url!r} is no ICE server; write stun:HOST or 'turn:HOST:PORT USER PASSWORD'")
-        if len(secret) != (2 if url.startswith("turn") else 0) or not text.isascii() or not text.isprintable():
-            raise ConfigError(f"{url}: a TURN server needs a username and a password after it, a STUN server neither")
-        return cls(url, *secret)
-
-    @property
-    def link(self) -> str:
-        """As the value of a Link header (RFC 9725 4.6)."""
-        if not self.username:
-            return f'<{self.url}>; rel="ice-server"'
-        secret = f"username={_quoted(self.username)}; credential={_quoted(self.credential)}"
-        return f'<{self.url}>; rel="ice-server"; {secret}; credential-type="password"'
-
-
-def _quoted(text: str) -> str:
-    """A quoted string (RFC 9110 5.6.4)."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +80,8 @@ class Config:
     """Sessions and tokens that one address may ask for; as many at once. 0 for no limit."""
     ice_servers: tuple["IceServer", ...] = ()
     """STUN and TURN servers that clients are told of."""
+    relayed: bool = False
+    """The server's own connections use them too: it has no address that clients could send to."""
 
     database: str | None = None
     """URL of the database; None: nothing is kept."""
@@ -143,6 +116,8 @@ class Config:
             raise ConfigError(f"--node-url {self.node_url!r}: write https://HOST[:PORT], and --redis with it")
         if self.public_ip is not None:
             _check_ip(self.public_ip)
+        if self.relayed and not any(server.url.startswith("turn") for server in self.ice_servers):
+            raise ConfigError("--relayed needs a TURN server: name one with --ice-server")
         if not (self.static / "index.html").is_file():
             raise ConfigError(f"{self.static} holds no index.html; name the folder of the page with --static")
 
@@ -153,6 +128,11 @@ class Config:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def own_ice_servers(self) -> tuple["IceServer", ...]:
+        """Those that the server's own connections use."""
+        return self.ice_servers if self.relayed else ()
 
     @property
     def needs_token(self) -> bool:

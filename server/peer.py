@@ -7,6 +7,7 @@ import asyncio
 
 from server.answerer import Answerer, PeerClosed, only_opus
 from server.channels import Channels
+from server.config import Config
 from server.messages import ServerMessage
 from server.metrics import Way
 from server.rtp_tap import AudioTap, Counts, TapUnavailable, follow, install
@@ -20,8 +21,8 @@ class Peer:
     way: Way = "webrtc"
     loses = True
 
-    def __init__(self, offer: Offer, *, public_ip: str | None, message_bytes: int) -> None:
-        self.answerer = Answerer(offer, public_ip=public_ip, message_bytes=message_bytes)
+    def __init__(self, offer: Offer, config: Config) -> None:
+        self.answerer = Answerer(offer, config)
         self._connection = self.answerer.connection
         self._answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tap: AudioTap | None = None

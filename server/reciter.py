@@ -24,6 +24,8 @@ from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
     RTCDtlsTransport,
+    RTCIceServer,
+    RTCIceTransportPolicy,
     RTCPeerConnection,
     RTCSessionDescription,
 )
@@ -280,9 +282,16 @@ class Reciter(Client):
         *,
         token: str | None = None,
         network: Network | None = None,
+        ice_servers: Sequence[RTCIceServer] = (),
+        ways: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL,
     ) -> None:
+        """`ways` may leave out every candidate but relayed ones."""
         super().__init__(recording.packets, network)
-        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self.peer = RTCPeerConnection(
+            RTCConfiguration(
+                iceServers=list(ice_servers), iceTransportPolicy=ways, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
+            )
+        )
         self._http = http
         self._endpoint = f"{url.rstrip('/')}/whip"
         self._verses = verses

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from recitation.acoustics.engines import add_engine_arguments
 from server.app import serve
-from server.config import STATIC, Config, IceServer, read_tokens
+from server.config import STATIC, Config, read_tokens
+from server.ice import IceServer, read_turn_secret
 from server.roles import read_secret
 from server.storage.place import add_place_arguments, database_url
 
@@ -32,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SERVER",
         help="STUN or TURN server for clients, stun:HOST or 'turn:HOST:PORT USER PASSWORD'; repeat for more",
     )
+    where.add_argument(
+        "--turn-secret-file",
+        type=Path,
+        metavar="FILE",
+        help="secret shared with the TURN servers that are named without user and password",
+    )
+    where.add_argument("--relayed", action="store_true", help="clients cannot reach this server: it uses a relay too")
     where.add_argument("--proxied", action="store_true", help="a proxy in front names clients in X-Forwarded-For")
     where.add_argument(
         "--origin", action="append", metavar="URL", help="site whose pages may call the API; repeat for more (any)"
@@ -80,6 +88,7 @@ def config_of(arguments: argparse.Namespace) -> Config:
     tokens = frozenset(arguments.token or ())
     if arguments.token_file is not None:
         tokens |= read_tokens(arguments.token_file)
+    turn_secret = None if arguments.turn_secret_file is None else read_turn_secret(arguments.turn_secret_file)
     return Config(
         host=arguments.host,
         port=arguments.port,
@@ -88,7 +97,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         secret=None if arguments.secret_file is None else read_secret(arguments.secret_file),
         open_to_all=arguments.open,
         public_ip=arguments.public_ip,
-        ice_servers=tuple(IceServer.parse(text) for text in arguments.ice_server),
+        ice_servers=tuple(IceServer.parse(text, turn_secret) for text in arguments.ice_server),
+        relayed=arguments.relayed,
         proxied=arguments.proxied,
         posts_per_minute=arguments.posts_per_minute,
         origins=frozenset(arguments.origin or ("*",)),

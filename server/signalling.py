@@ -2,6 +2,7 @@
 their status, candidates as they are found."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -52,7 +53,7 @@ def created(answer: str, location: str, etag: str, config: Config) -> web.Respon
 def link_ice_servers(response: web.Response, config: Config) -> None:
     """Tell a client of the STUN and TURN servers (RFC 9725 4.6)."""
     for server in config.ice_servers:
-        response.headers.add("Link", server.link)
+        response.headers.add("Link", server.link(time.time()))
 
 
 async def trickle(request: web.Request, peer: Answerer) -> web.Response:

@@ -133,7 +133,7 @@ class _Listening:
     def __init__(self, session: Session, holder: Holder, offer: Offer, config: Config) -> None:
         self.id = secrets.token_urlsafe(16)
         self.session, self.holder = session, holder
-        self.answerer = Answerer(offer, public_ip=config.public_ip, message_bytes=config.message_bytes)
+        self.answerer = Answerer(offer, config)
         self._config = config
         self._track = Passed()
         only_opus(self.answerer.connection.addTransceiver(self._track, direction="sendonly"))

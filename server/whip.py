@@ -41,7 +41,7 @@ class Whip:
         try:
             offer = await take_offer(request, read_offer)
             verses, line = await self._reception.line(request.query.get("verses"))
-            peer = Peer(offer, public_ip=self._config.public_ip, message_bytes=self._config.message_bytes)
+            peer = Peer(offer, self._config)
             session = self._reception.begin(peer, verses, line, grant, request)
             answer = await take_answer(peer.answer())
         except BaseException:

@@ -54,7 +54,7 @@ TOKENS = "/nonexistent/tokens"
         (["serve", "--token-file", TOKENS], "cannot read the token file"),
         (["serve", "--token", " "], "a token is empty"),
         (["serve", "--ice-server", "https://turn.example"], "is no ICE server"),
-        (["serve", "--ice-server", "turn:turn.example"], "needs a username and a password"),
+        (["serve", "--ice-server", "turn:turn.example"], "needs a username and a password after it"),
         (["serve", "--posts-per-minute", "-1"], "requests a minute"),
         (["serve", "--static", "/nonexistent"], "holds no index.html"),
         (["serve", "--model", "/nonexistent.onnx"], "no acoustic model at /nonexistent.onnx"),

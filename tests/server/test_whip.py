@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from toy_ear import Running, StartServer, toy_ear
 
-from server.config import IceServer
+from server.ice import IceServer
 from server.reciter import Reciter, ReciterError, Recording
 
 SDP = {"Content-Type": "application/sdp"}
