@@ -52,7 +52,7 @@ export class Heard {
   take(change, message, arrival) {
     const { sheet, said } = this;
     sheet.view.touch(change.touched);
-    said.zero_ms = arrival.zero_ms;
+    said.noteZero(arrival.zero_ms);
     if (change.newest) {
       noteLatency("latencies", arrival.latency_ms);
       observed.latencySource = arrival.measured ? "measured" : "estimated";
@@ -61,6 +61,7 @@ export class Heard {
     for (const place of change.lit) this.litAt.set(place, arrival.at_ms);
     for (const [, at, index, unit, , end, p, heard] of change.phones) {
       noteEvent("phone", { at, index, unit, p, heard, latency_ms: arrival.at_ms - said.at(end) });
+      said.notePhone(sheet.placeOf(at), end);
     }
     for (const place of change.judged) this.#takeWord(place, arrival);
     for (const rule of change.rules) this.#takeRule(rule, arrival);

@@ -11,6 +11,9 @@
  * @property {import("./heard.js").Heard} heard
  * @property {import("./dock.js").Dock} dock
  * @property {import("./meter.js").LevelMeter} meter
+ * @property {import("./pictures.js").Pictures} pictures
+ * @property {import("./replay.js").Replay} replay
+ * @property {import("./voice_watch.js").VoiceWatch} watch
  * @property {import("./announce.js").Announcer} announcer
  * @property {import("./hifz.js").Hifz} hifz
  * @property {import("./error_bar.js").ErrorBar} errors
@@ -106,6 +109,14 @@ export class Lesson {
     await this.#begin((context) => openSample(context, sample.url), () => t("error_sample"));
   }
 
+  /** Another microphone was chosen: heard at once where nothing was judged yet, otherwise from the next recitation on. */
+  async changeMicrophone() {
+    const begun = this.parts.sheet.follow.words.some((word) => word.verdict !== null);
+    if (this.recital?.source.kind !== "mic" || begun) return;
+    await this.recital.stop();
+    await this.startMicrophone();
+  }
+
   /** The microphone's button. */
   toggle() {
     if (this.recital) void this.recital.stop();
@@ -139,7 +150,7 @@ export class Lesson {
 
   /** @param {AudioContext} context @param {VoiceSource} source @param {boolean} seek */
   #recite(context, source, seek) {
-    const { sheet, heard, meter, summary, readingDialog } = this.parts;
+    const { sheet, heard, meter, pictures, watch, summary, readingDialog } = this.parts;
     heard.reset();
     heard.begin();
     summary.forget();
@@ -148,18 +159,23 @@ export class Lesson {
     else sheet.view.touchAll();
     this.welcome.hidden = true;
     meter.listen(context, source.node);
-    this.voice?.record(source.stream);
+    pictures.begin();
+    watch.begin(context, source);
+    void this.voice?.record(source.stream);
     const transports = new Transports(token, query.get("transport"));
     this.recital = new Recital(source, seek ? AUTO : sheet.passage.ref, sheet.follow, transports, {
       onstate: (state, tries) => this.#enter(state, tries),
       onway: (way) => this.#takeWay(way),
-      onfeedback: (change, message, arrival) => heard.take(change, message, arrival),
+      onfeedback: (change, message, arrival) => {
+        heard.take(change, message, arrival);
+        pictures.keepTime(sheet.follow.harakah_ms);
+      },
       onrepaint: (touched) => sheet.view.touch(touched),
       oncandidates: (places) => this.#takeCandidates(places),
       onfound: (found) => this.#takeFound(found),
       onrefused: (why) => this.#refuseReading(why),
       onerror: (error, again_s) => this.#fail(error, again_s),
-      onfinish: (seconds) => void this.#finish(seconds),
+      onfinish: (seconds) => this.#finish(seconds),
     });
     void this.awake.keep();
     this.recital.reading = written(readingDialog.reading);
@@ -168,7 +184,11 @@ export class Lesson {
   /** @returns {AudioContext} */
   #audioContext() {
     this.audio ??= new AudioContext({ latencyHint: "interactive" });
-    this.voice ??= this.parts.summary.voice = new OwnVoice(this.audio);
+    this.voice ??= new OwnVoice(this.audio, (frame, captured_ms) => {
+      this.parts.pictures.columns.push(frame, captured_ms);
+      this.parts.watch.hear(frame);
+    });
+    this.parts.replay.voice = this.voice;
     return this.audio;
   }
 
@@ -255,13 +275,15 @@ export class Lesson {
   }
 
   /** @param {number} seconds */
-  async #finish(seconds) {
-    const { sheet, heard, meter, dock, errors, summary } = this.parts;
+  #finish(seconds) {
+    const { sheet, heard, meter, pictures, watch, dock, errors, summary } = this.parts;
     this.recital = null;
     meter.stop();
+    pictures.end();
+    watch.end();
+    this.voice?.finish();
     this.awake.letGo();
     dock.enter(dock.state, 0, false);
-    await this.voice?.finish();
     const broken = dock.state === "disconnected";
     if (!sheet.follow.words.length) {
       this.#lay(sheet.passage);

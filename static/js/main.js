@@ -7,17 +7,22 @@ import { Heard } from "./heard.js";
 import { Hifz } from "./hifz.js";
 import { language, preferredLanguage, setLanguage, t } from "./i18n.js";
 import { Lesson } from "./lesson.js";
+import { LookDialog } from "./look_dialog.js";
 import { LevelMeter } from "./meter.js";
 import { FrameTimes, observed } from "./observe.js";
 import { fetchSamples, fetchSurahs } from "./passage.js";
 import { Picker, find } from "./picker.js";
+import { Pictures } from "./pictures.js";
 import { written } from "./reading.js";
 import { ReadingDialog } from "./reading_dialog.js";
+import { Replay } from "./replay.js";
 import { rtpWorker } from "./rtp_clock.js";
 import { fetchRuleNames } from "./rule_words.js";
 import { SamplesDialog } from "./samples.js";
 import { DEFAULT_VERSES, Sheet } from "./sheet.js";
 import { SummaryPanel } from "./summary_panel.js";
+import { VoiceColumns } from "./voice_columns.js";
+import { VoiceWatch } from "./voice_watch.js";
 import { iceServers } from "./whip.js";
 
 const FRAMES_REPORT_MS = 5000;
@@ -33,12 +38,21 @@ const meter = new LevelMeter(find(document, "#ribbon", HTMLCanvasElement), still
 const announcer = new Announcer(node("live"));
 const errors = new ErrorBar(node("error"));
 const heard = new Heard(sheet, dock, announcer, hifz);
-const summary = new SummaryPanel(page, sheet, heard.said, hifz);
+const columns = new VoiceColumns();
+const pictures = new Pictures(find(document, "#pictures", HTMLCanvasElement), columns, sheet, heard.said);
+const replay = new Replay(columns, sheet, heard.said);
+const summary = new SummaryPanel(page, sheet, replay, hifz);
 const readingDialog = new ReadingDialog(find(document, "#reading", HTMLDialogElement), (reading) => {
   lesson.recital?.readBy(written(reading));
 });
-const lesson = new Lesson(page, { sheet, heard, dock, meter, announcer, hifz, errors, summary, readingDialog });
-const picker = new Picker(find(document, "#picker", HTMLDialogElement), (ref) => void lesson.choose(ref));
+const lookDialog = new LookDialog(find(document, "#look", HTMLDialogElement), repaint, () => void lesson.changeMicrophone());
+const watch = new VoiceWatch(node("notice"), () => lookDialog.open());
+const lesson = new Lesson(page, {
+  sheet, heard, dock, meter, pictures, replay, watch, announcer, hifz, errors, summary, readingDialog,
+});
+const picker = new Picker(find(document, "#picker", HTMLDialogElement), (ref) => void lesson.choose(ref), () => {
+  void lesson.startFinding();
+});
 const samplesDialog = new SamplesDialog(find(document, "#samples", HTMLDialogElement), (sample) => {
   void lesson.startSample(sample);
 });
@@ -57,6 +71,13 @@ function setHifz(on) {
   sheet.view.touchAll();
 }
 
+/** Colours or measures changed: what is drawn rather than styled is drawn again. */
+function repaint() {
+  meter.fit();
+  pictures.painter.fit();
+  summary.retell();
+}
+
 function offerSamples() {
   if (lesson.busy) return;
   if (samples.length === 1) void lesson.startSample(samples[0]);
@@ -71,7 +92,8 @@ function switchLanguage() {
   setLanguage(language() === "ar" ? "en" : "ar", true);
   dock.retell();
   sheet.retell();
-  summary.retell();
+  watch.retell();
+  repaint();
 }
 
 /** @param {KeyboardEvent} event */
@@ -89,6 +111,8 @@ function shortcut(event) {
     openPicker();
   } else if (event.code === "KeyF") void lesson.startFinding();
   else if (event.code === "KeyH") lesson.giveHint();
+  else if (event.key === "+" || event.key === "=") lookDialog.resize(1);
+  else if (event.key === "-") lookDialog.resize(-1);
   else if (event.key === "Escape") summary.close();
 }
 
@@ -100,6 +124,8 @@ function wire() {
   node("find").addEventListener("click", () => void lesson.startFinding());
   node("hifz").addEventListener("click", () => setHifz(!hifz.on));
   node("hint").addEventListener("click", () => lesson.giveHint());
+  node("look-open").addEventListener("click", () => lookDialog.open());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   node("read-by").addEventListener("click", () => readingDialog.open());
   node("summary-again").addEventListener("click", () => void lesson.startMicrophone());
   node("mushaf").addEventListener("click", (event) => {
@@ -119,9 +145,13 @@ function frame(now) {
   frameTimes.frame(now);
   sheet.view.frame(sheet.follow);
   meter.frame(now);
+  pictures.frame();
+  replay.frame();
+  frameTimes.done();
   if (lesson.recital && now - framesSentAt > FRAMES_REPORT_MS) {
     framesSentAt = now;
     observed.frames.p95_ms = frameTimes.p95_ms;
+    observed.frames.work_p95_ms = frameTimes.work_p95_ms;
     if (!Number.isNaN(observed.frames.p95_ms)) lesson.recital.send({ type: "frames", p95_ms: observed.frames.p95_ms });
   }
   requestAnimationFrame(frame);

@@ -31,9 +31,8 @@ export class LevelMeter {
     this.quiet = false;
     this.colour = "";
     this.rest = "";
-    new ResizeObserver(() => this.#fit()).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#fit());
-    this.#fit();
+    new ResizeObserver(() => this.fit()).observe(canvas);
+    this.fit();
   }
 
   /** @param {AudioContext} context @param {AudioNode} node */
@@ -47,7 +46,8 @@ export class LevelMeter {
     this.analyser = null;
   }
 
-  #fit() {
+  /** To be called when the colours changed. */
+  fit() {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const { clientWidth, clientHeight } = this.canvas;
     this.width = clientWidth;

@@ -27,7 +27,7 @@ const BAND_TOP = 0.18;
 const BAND_BOTTOM = 0.62;
 
 /** Painted in this order: a rule's mark lies over that of a letter. */
-const HIGHLIGHTS = /** @type {const} */ (["said", "low", "slip", "hint", "advice", "error"]);
+const HIGHLIGHTS = /** @type {const} */ (["said", "low", "slip", "hint", "advice", "error", "replay"]);
 
 /** Statuses that ask for a look, and so can be reached with the keyboard. */
 const ASKING = new Set(["questioned", "wrong", "unclear"]);
@@ -270,6 +270,21 @@ export class MushafView {
     const box = this.spans[index]?.getBoundingClientRect();
     if (!box) return;
     scrollTo({ top: scrollY + box.top - innerHeight * 0.3, behavior: this.still ? "instant" : "smooth" });
+  }
+
+  /**
+   * The cursor of one's own voice heard again, up to a letter.
+   * @param {number} index of the word, -1 for none @param {number} letters characters said of it
+   */
+  replay(index, letters) {
+    for (const span of this.root.querySelectorAll(".replayed")) span.classList.remove("replayed");
+    const highlight = this.highlights.get("replay");
+    highlight?.clear();
+    const span = this.spans[index];
+    if (!span) return;
+    span.classList.add("replayed");
+    const range = letterRange(span, 0, letters);
+    if (range) highlight?.add(range);
   }
 
   /** @param {number} index lets the eye find a word  */

@@ -4,7 +4,7 @@
  *
  * @typedef {{latencies: number[], litLatencies: number[], wordLatencies: number[],
  *   latencySource: "measured"|"estimated"|"none", transport: "webrtc"|"websocket"|"none",
- *   events: object[], frames: {p95_ms: number}}} Observed
+ *   events: object[], frames: {p95_ms: number, work_p95_ms: number}}} Observed
  */
 
 const KEPT = 2000;
@@ -22,7 +22,8 @@ export const observed = {
   transport: "none",
   /** `{t, type, ...}`, `t` in ms since the page was opened */
   events: [],
-  frames: { p95_ms: 0 },
+  /** times between frames, and the page's own work in each */
+  frames: { p95_ms: 0, work_p95_ms: 0 },
 };
 
 /** @param {"latencies"|"litLatencies"|"wordLatencies"} series @param {number} ms */
@@ -42,10 +43,12 @@ function keep(list, entry) {
   if (list.length > KEPT) list.splice(0, KEPT / 4);
 }
 
-/** 95th percentile of the times between frames, over the newest few seconds. */
+/** 95th percentiles of the times between frames and of the work in each, over the newest few seconds. */
 export class FrameTimes {
   constructor() {
     this.gaps = new Float64Array(300);
+    this.work = new Float64Array(300);
+    this.begun = 0;
     this.sorted = new Float64Array(300);
     this.count = 0;
     this.last = 0;
@@ -55,6 +58,12 @@ export class FrameTimes {
   frame(now) {
     if (this.last) this.gaps[this.count++ % this.gaps.length] = now - this.last;
     this.last = now;
+    this.begun = performance.now();
+  }
+
+  /** The work of the frame is done. */
+  done() {
+    this.work[this.count % this.work.length] = performance.now() - this.begun;
   }
 
   /** A gap in which no frames were asked for is not a slow frame. */
@@ -64,8 +73,18 @@ export class FrameTimes {
 
   /** @returns {number} ms, NaN before the first full window */
   get p95_ms() {
-    if (this.count < this.gaps.length) return NaN;
-    this.sorted.set(this.gaps);
+    return this.#p95(this.gaps);
+  }
+
+  /** @returns {number} ms, NaN before the first full window */
+  get work_p95_ms() {
+    return this.#p95(this.work);
+  }
+
+  /** @param {Float64Array} times */
+  #p95(times) {
+    if (this.count < times.length) return NaN;
+    this.sorted.set(times);
     this.sorted.sort();
     return this.sorted[Math.floor(this.sorted.length * 0.95)];
   }

@@ -9,8 +9,8 @@ const WHOLE_UP_TO = 40;
 const FIRST_OFFER = 10;
 
 export class Picker {
-  /** @param {HTMLDialogElement} dialog @param {(ref: string) => void} onpick */
-  constructor(dialog, onpick) {
+  /** @param {HTMLDialogElement} dialog @param {(ref: string) => void} onpick @param {() => void} onrecite to be found by it */
+  constructor(dialog, onpick, onrecite) {
     this.dialog = dialog;
     this.onpick = onpick;
     /** @type {readonly Surah[]} */
@@ -31,6 +31,10 @@ export class Picker {
     find(dialog, "form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
+    });
+    find(dialog, "#picker-recite", HTMLButtonElement).addEventListener("click", () => {
+      dialog.close();
+      onrecite();
     });
     find(dialog, "#picker-close", HTMLButtonElement).addEventListener("click", () => dialog.close());
     dialog.addEventListener("click", (event) => {

@@ -8,11 +8,22 @@
  * @typedef {[from: number, to: number]} Span
  */
 import { SAMPLE_HZ } from "./messages.js";
+import { RunningMedian } from "./rtp_clock.js";
+
+/** Messages whose middle tells when a session began: two seconds and a half. */
+const ZEROS = 31;
+
+/** Another session, or a clock that was set: what was told before is worth nothing. */
+const ANOTHER_MS = 250;
 
 export class SaidWhen {
   constructor() {
     /** Epoch ms of the newest session's sample 0, NaN before the first. */
     this.zero_ms = NaN;
+    this.zeros = new RunningMedian(ZEROS);
+    /** End of the newest phone that was told, epoch ms, and the place of its word in the passage. */
+    this.newest_ms = NaN;
+    this.newestPlace = 0;
     /** @type {Map<string, Span>} */
     this.words = new Map();
     /** @type {WeakMap<RuleHeard, Span>} */
@@ -21,8 +32,27 @@ export class SaidWhen {
 
   clear() {
     this.zero_ms = NaN;
+    this.zeros.clear();
+    this.newest_ms = NaN;
+    this.newestPlace = 0;
     this.words.clear();
     this.rules = new WeakMap();
+  }
+
+  /**
+   * One more message tells when the session began; each is late by what the network and the timers of the browser add.
+   * @param {number} zero_ms epoch ms
+   */
+  noteZero(zero_ms) {
+    if (!(Math.abs(zero_ms - this.zero_ms) < ANOTHER_MS)) this.zeros.clear();
+    this.zeros.push(zero_ms);
+    this.zero_ms = this.zeros.median;
+  }
+
+  /** A phone was told.  @param {number} place of its word @param {number} end sample */
+  notePhone(place, end) {
+    this.newest_ms = this.at(end);
+    this.newestPlace = place;
   }
 
   /** @param {number} sample @returns {number} epoch ms */
@@ -52,6 +82,12 @@ export class SaidWhen {
   /** @param {string} at @returns {Span|null} */
   word(at) {
     return this.words.get(at) ?? null;
+  }
+
+  /** @param {number} time_ms @returns {string|null} address of the word that was said then */
+  wordAt(time_ms) {
+    for (const [at, [from, to]] of this.words) if (from <= time_ms && time_ms < to) return at;
+    return null;
   }
 
   /** @param {RuleHeard} rule @returns {Span|null} with its word, where that was said with it */

@@ -9,24 +9,26 @@ const BESIDE_PX = 900;
 export class SummaryPanel {
   /**
    * @param {HTMLElement} page the whole document's body @param {import("./sheet.js").Sheet} sheet
-   * @param {import("./said_when.js").SaidWhen} said @param {import("./hifz.js").Hifz} hifz
+   * @param {import("./replay.js").Replay} replay @param {import("./hifz.js").Hifz} hifz
    */
-  constructor(page, sheet, said, hifz) {
+  constructor(page, sheet, replay, hifz) {
     this.panel = find(page, "#summary", HTMLElement);
     this.body = find(page, "#summary-body", HTMLElement);
     this.reopen = find(page, "#again", HTMLElement);
     this.card = new WordPopover(find(page, "#card", HTMLElement), find(page, "#dock", HTMLElement));
     this.sheet = sheet;
-    this.said = said;
+    this.replay = replay;
     this.hifz = hifz;
-    /** @type {import("./own_voice.js").OwnVoice|null} what there is to hear again */
-    this.voice = null;
     this.seconds = 0;
     /** @type {import("./summary_view.js").Deeds} */
     this.deeds = {
-      canHear: () => this.voice !== null && this.voice.ready,
-      hear: (at, button) => this.#hear(at, this.said.word(at), button),
-      hearRule: (rule, button) => this.#hear(rule.at, this.said.rule(rule), button),
+      canHear: () => this.replay.ready,
+      hear: (at, button, picture) => this.#hear(at, this.replay.said.word(at), button, picture),
+      hearRule: (rule, button, picture) => this.#hear(rule.at, this.replay.said.rule(rule), button, picture),
+      picture: (at) => {
+        const span = this.replay.said.word(at);
+        return span && this.replay.pictureOf(span);
+      },
       show: (at) => {
         if (innerWidth < BESIDE_PX) this.close();
         this.sheet.view.point(this.sheet.placeOf(at));
@@ -73,11 +75,14 @@ export class SummaryPanel {
     this.card.open(span, wordCard(word, this.sheet.follow, this.deeds));
   }
 
-  /** @param {string} at @param {import("./said_when.js").Span|null} span @param {HTMLElement} button pressed */
-  #hear(at, span, button) {
+  /**
+   * @param {string} at @param {import("./said_when.js").Span|null} span @param {HTMLElement} button pressed
+   * @param {import("./replay.js").ReplayPicture|null} picture
+   */
+  #hear(at, span, button, picture) {
     if (!span) return;
-    button.classList.add("playing");
     this.sheet.view.point(this.sheet.placeOf(at));
-    void this.voice?.play(span[0], span[1], () => button.classList.remove("playing"));
+    button.classList.add("playing");
+    void this.replay.play(span, picture, () => button.classList.remove("playing"));
   }
 }

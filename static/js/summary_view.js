@@ -3,10 +3,12 @@
  *
  * @typedef {import("./follow.js").Follow} Follow
  * @typedef {import("./follow.js").WordState} WordState
+ * @typedef {import("./replay.js").ReplayPicture} ReplayPicture
  *
  * @typedef {object} Deeds what the buttons on a word's card do
- * @property {(at: string, button: HTMLElement) => void} hear
- * @property {(rule: import("./rules.js").RuleHeard, button: HTMLElement) => void} hearRule
+ * @property {(at: string, button: HTMLElement, picture: ReplayPicture|null) => void} hear
+ * @property {(rule: import("./rules.js").RuleHeard, button: HTMLElement, picture: ReplayPicture|null) => void} hearRule
+ * @property {(at: string) => ReplayPicture|null} picture of the word as it was recited, null when there is none
  * @property {(at: string) => void} show
  * @property {() => boolean} canHear
  */
@@ -139,11 +141,18 @@ export function wordCard(word, follow, deeds) {
   badge.append(part(`icon icon-${status}`, "", "span"), told);
   side.append(badge, part("card-at", `${t("ayah")} ${number(ayah)}`, "span"));
   head.append(text, side);
-  card.append(head, ...ruleSlips(word, deeds.canHear() ? deeds.hearRule : null), ...reasons(word), ...ruleLengths(word));
+  const picture = deeds.canHear() && word.end > word.start ? deeds.picture(word.at) : null;
+  const hearRule = deeds.canHear()
+    ? (/** @type {import("./rules.js").RuleHeard} */ rule, /** @type {HTMLElement} */ button) =>
+        deeds.hearRule(rule, button, picture)
+    : null;
+  card.append(head);
+  if (picture) card.append(picture.root);
+  card.append(...ruleSlips(word, hearRule), ...reasons(word), ...ruleLengths(word));
   if (word.rules.some(({ measured }) => measured !== null)) {
     card.append(part("card-tempo", `${t("tempo")} ${tempo(follow.harakah_ms)}`, "p"));
   }
-  card.append(deedRow(word, deeds));
+  card.append(deedRow(word, deeds, picture));
   return card;
 }
 
@@ -195,13 +204,13 @@ function tile(side, unit) {
   return box;
 }
 
-/** @param {WordState} word @param {Deeds} deeds */
-function deedRow(word, deeds) {
+/** @param {WordState} word @param {Deeds} deeds @param {ReplayPicture|null} picture */
+function deedRow(word, deeds, picture) {
   const row = part("deeds");
   if (word.end > word.start && deeds.canHear()) {
     const hear = part("deed", t("hear"), "button");
     hear.classList.add("deed-hear");
-    hear.addEventListener("click", () => deeds.hear(word.at, hear));
+    hear.addEventListener("click", () => deeds.hear(word.at, hear, picture));
     row.append(hear);
   } else if (word.end > word.start) {
     row.append(part("later", t("hear_later"), "p"));

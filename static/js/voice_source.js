@@ -10,6 +10,8 @@
  * @property {() => void} stop
  */
 
+import { keptInput } from "./microphones.js";
+
 /** Processing meant for calls changes fricatives and nasal energy, which are what is being judged. */
 const UNPROCESSED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
 
@@ -19,7 +21,9 @@ const NOISE_FLOOR = 1.5e-4;
 /** @param {AudioContext} context @returns {Promise<VoiceSource>} @throws {DOMException} as getUserMedia does */
 export async function openMicrophone(context) {
   if (!navigator.mediaDevices) throw new DOMException("needs https or localhost", "SecurityError");
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: UNPROCESSED });
+  // The one that was chosen, or another where it is not plugged in.
+  const audio = { ...UNPROCESSED, deviceId: keptInput() || undefined };
+  const stream = await navigator.mediaDevices.getUserMedia({ audio });
   const node = context.createMediaStreamSource(stream);
   return {
     kind: "mic",

@@ -48,7 +48,7 @@ def test_nothing_is_fetched_from_elsewhere(file: Path) -> None:
 
 def test_script_and_style_are_small_on_the_way() -> None:
     sent = sum(len(gzip.compress(file.read_bytes(), 6)) for file in [*SCRIPTS, *STYLES])
-    assert sent < 100_000, "150 kB is the most that a phone is to wait for"
+    assert sent < 150_000, "the most that a phone is to wait for"
 
 
 def test_every_text_named_exists_in_both_languages() -> None:

@@ -1,4 +1,4 @@
-"""The pages' modules, run in Chromium: `module_cases.js` and `teacher_cases.js` hold the cases, one test each here."""
+"""The pages' modules, run in Chromium: `module_cases.js`, `sound_cases.js` and `teacher_cases.js` hold the cases, one test each here."""
 
 import html
 import re
@@ -15,7 +15,7 @@ import pytest
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent.parent / "static"
-PAGES = ("module_cases", "teacher_cases")
+PAGES = ("module_cases", "sound_cases", "teacher_cases")
 CASES = [
     (page, case)
     for page in PAGES
