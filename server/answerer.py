@@ -10,6 +10,7 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from server.config import Config
+from server.dtls import take_rsa
 from server.sdp import BadSdp, Fragment, Offer, Unacceptable, write_answer
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Answerer:
         # Without a list aiortc asks a public STUN server, which takes up to 5 s where UDP is blocked.
         servers = [server.of_ours(time.time()) for server in config.own_ice_servers]
         self.connection = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        take_rsa(self.connection)
         self.offer = offer
         self._public_ip, self._message_bytes = config.public_ip, config.message_bytes
 

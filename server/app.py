@@ -30,6 +30,7 @@ from recitation.vad import SileroVad
 from server.api import Api, Passages
 from server.auth import Tokens
 from server.config import Config, ConfigError
+from server.event_stream import Events
 from server.finder import Finder
 from server.history_api import HistoryApi
 from server.keeping import Keeping
@@ -177,6 +178,7 @@ class Server:
             self.keeping,
         )
         self._whip = Whip(config, self._tokens, self._reception)
+        self._events = Events(self._whip.events, config.message_bytes)
         self._websockets = WebSockets(config, self._tokens, self._reception)
         self._whep = Whep(config, self._tokens, self._reception, self.metrics)
         self.node = None if config.redis is None else self._join_fleet(config)
@@ -208,7 +210,8 @@ class Server:
             gate = Gate(self._tokens, self.node, self.metrics)
             app.middlewares.append(gate.place)
             app.add_routes(gate.routes())
-        for part in (self._whip, self._whep, self._websockets, self._monitor, self._api, self._history):
+        parts = self._whip, self._events, self._whep, self._websockets, self._monitor, self._api, self._history
+        for part in parts:
             app.add_routes(part.routes())
         app.add_routes(
             [
@@ -222,6 +225,7 @@ class Server:
             ]
         )
         app.on_response_prepare.append(self._add_headers)
+        app.on_shutdown.append(self._whip.close)
         app.on_shutdown.append(self._websockets.close)
         app.on_shutdown.append(self._monitor.close)
         app.cleanup_ctx.append(self._running)

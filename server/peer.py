@@ -8,6 +8,7 @@ import asyncio
 from server.answerer import Answerer, PeerClosed, only_opus
 from server.channels import Channels
 from server.config import Config
+from server.event_stream import EventStream
 from server.messages import ServerMessage
 from server.metrics import Way
 from server.rtp_tap import AudioTap, Counts, TapUnavailable, follow, install
@@ -19,7 +20,6 @@ class Peer:
     """One peer connection, from offer to close. A transport."""
 
     way: Way = "webrtc"
-    loses = True
 
     def __init__(self, offer: Offer, config: Config) -> None:
         self.answerer = Answerer(offer, config)
@@ -30,7 +30,9 @@ class Peer:
         transceiver = self._connection.addTransceiver("audio", direction="recvonly")
         only_opus(transceiver)
         self._receiver = transceiver.receiver
-        self._channels: Channels | None = None
+        self.events = None if offer.channels else EventStream()
+        """Where the messages go of a client that has no data channels."""
+        self._messages: Channels | EventStream | None = self.events
 
     async def answer(self) -> str:
         """The SDP answer, once the connection is opened. Raises BadSdp, Unacceptable, or PeerClosed."""
@@ -49,7 +51,9 @@ class Peer:
     async def _take_offer(self, listener: Listener) -> str:
         """The SDP answer. Raises BadSdp or Unacceptable."""
         if self.answerer.offer.channels:
-            self._channels = Channels(self._connection, listener.ready, listener.message)
+            self._messages = Channels(self._connection, listener.ready, listener.message)
+        if self.events is not None:
+            self.events.open(listener.ready, listener.message)
         self._connection.on("connectionstatechange", lambda: self._state_changed(listener))
         return await self.answerer.answer(lambda: self._listen(listener))
 
@@ -69,31 +73,38 @@ class Peer:
         return Counts() if self._tap is None else self._tap.counts
 
     @property
+    def loses(self) -> bool:
+        """See Transport."""
+        return self.events is None
+
+    @property
     def takes_messages(self) -> bool:
         """See Transport."""
-        return self._channels is not None
+        return self._messages is not None and (self.events is None or self.events.followed)
 
     @property
     def feedback_ready(self) -> bool:
         """See Transport."""
-        return self._channels is not None and self._channels.feedback_ready
+        return self._messages is not None and self._messages.feedback_ready
 
     @property
     def waiting_bytes(self) -> int:
         """See Transport."""
-        return 0 if self._channels is None else self._channels.waiting_bytes
+        return 0 if self._messages is None else self._messages.waiting_bytes
 
     def send_feedback(self, text: str) -> bool:
         """See Transport."""
-        return self._channels is not None and self._channels.send_feedback(text)
+        return self._messages is not None and self._messages.send_feedback(text)
 
     def send_control(self, message: ServerMessage) -> bool:
         """See Transport."""
-        return self._channels is not None and self._channels.send_control(message)
+        return self._messages is not None and self._messages.send_control(message)
 
     async def close(self) -> None:
         """See Transport."""
         self._fail(PeerClosed("the session ended at once"))
+        if self.events is not None:
+            self.events.close()
         if self._follow is not None:
             self._follow.cancel()
         await self._connection.close()

@@ -24,6 +24,7 @@ from server.config import Config
 from server.finder import Finder, seeking
 from server.live import RTP_PER_SAMPLE, Line, Live, Overloaded
 from server.messages import (
+    VERSION,
     Audio,
     BadMessage,
     Choose,
@@ -131,6 +132,7 @@ class Session:
         self._waiting_bytes = 0
         self._pings = False
         self._silent = False
+        self._finishing = False
         self._counted = Counts()
         self._seat = live.join(line, self._heard, self._broke, transport.way)
 
@@ -149,6 +151,14 @@ class Session:
         self._give_back()
         if not self._over.done():
             self._over.set_result(Over(reason, error))
+
+    def finish(self) -> None:
+        """End the session as `stop` does, the summary told: its client has left, but still reads."""
+        self._finishing = True
+        try:
+            self._requests.put_nowait(Stop(VERSION))
+        except asyncio.QueueFull:
+            self.end("left")
 
     def _give_back(self) -> None:
         """The leave to open a session, where no connection ever stood."""
@@ -243,6 +253,8 @@ class Session:
             match await self._requests.get():
                 case Stop():
                     await self._stop()
+                    if self._finishing:
+                        raise Over("left")
                 case Passage(verses=verses):
                     try:
                         ref, line = await asyncio.to_thread(self._make_line, verses)
@@ -414,7 +426,7 @@ class Session:
     def _state_changed(self, state: str) -> None:
         if state == "connected":
             self._connected.set()
-        else:
+        elif not self._finishing:
             self.end("left" if state == "closed" else state)
 
     def _broke(self, fault: Exception) -> None:

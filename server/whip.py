@@ -10,6 +10,7 @@ from aiohttp import web
 
 from server.auth import Forbidden, Refused, Tokens, TooManyTokens
 from server.config import Config
+from server.event_stream import EventStream, event_link
 from server.peer import Peer
 from server.problems import problem
 from server.reception import Reception
@@ -33,6 +34,12 @@ class Whip:
         yield web.options("/whip/{id}", self.options)
         yield web.post("/api/tokens", self.issue)
 
+    async def close(self, app: web.Application) -> None:
+        """The server stops: every session whose events are read ends, as the server waits for their requests."""
+        for session in self._reception.sessions.values():
+            if isinstance(session.transport, Peer) and session.transport.events is not None:
+                session.end("shutdown")
+
     async def post(self, request: web.Request) -> web.Response:
         """A new session: 201 with its address and the SDP answer."""
         self._reception.admit(request)
@@ -50,7 +57,10 @@ class Whip:
                 session.end("refused")
             raise
         self._reception.opened(session)
-        return created(answer, f"/whip/{session.id}", peer.answerer.etag, self._config)
+        response = created(answer, f"/whip/{session.id}", peer.answerer.etag, self._config)
+        if peer.events is not None:
+            response.headers.add("Link", event_link(session.id))
+        return response
 
     async def patch(self, request: web.Request) -> web.Response:
         """Candidates of the client: 204."""
@@ -59,9 +69,19 @@ class Whip:
 
     async def delete(self, request: web.Request) -> web.Response:
         """The end of a session: 200."""
-        session, _ = self._session(request)
-        session.end("left")
+        session, peer = self._session(request)
+        if peer.events is not None and peer.events.followed:
+            session.finish()
+        else:
+            session.end("left")
         return web.Response(status=200)
+
+    def events(self, request: web.Request) -> EventStream:
+        """The events of the session that a request is about. Raises 401, 404, 409."""
+        _, peer = self._session(request)
+        if peer.events is None:
+            raise problem(web.HTTPConflict, "this session has data channels, and its messages go there")
+        return peer.events
 
     async def options(self, request: web.Request) -> web.Response:
         """What may be posted here, and leave for other sites' pages to do so (CORS). Who could open a session is told
