@@ -100,8 +100,8 @@ async def test_ffmpeg_recites(proxy: Proxy, wav: Path, tmp_path: Path) -> None:
         received = [message async for message in messages(proxy)]
         assert await client.wait() == 0
     assert received[0]["type"] == "welcome" and received[-1]["type"] == "summary"
-    assert len(words(received)) >= 3
-    assert received[-1]["accepted"] >= len(words(received)) - 1
+    assert len(words(received)) >= 2
+    assert received[-1]["accepted"] >= 3
     assert proxy.seen == [("POST", 201), ("DELETE", 200)]
 
 
@@ -110,15 +110,13 @@ async def test_gstreamer_recites(proxy: Proxy, wav: Path, tmp_path: Path) -> Non
     environment = whip_client_environment(tmp_path)
     command = whip_client(proxy.url, wav, TOKEN)
     client = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
-    received: list[dict[str, Any]] = []
-    interrupted = False
-    async with asyncio.timeout(30):
-        async for message in messages(proxy):
-            received.append(message)
-            if len(words(received)) >= 3 and not interrupted:
-                interrupted = True
-                client.send_signal(signal.SIGINT)
+    reading = messages(proxy)
+    async with asyncio.timeout(40):
+        received = [await anext(reading)]
+        # It stays when its file is over, and is interrupted then.
+        asyncio.get_running_loop().call_later(5.0, client.send_signal, signal.SIGINT)
+        received += [message async for message in reading]
         await client.wait()
     assert received[0]["type"] == "welcome" and received[-1]["type"] == "summary"
-    assert len(words(received)) >= 3
+    assert received[-1]["accepted"] >= 3
     assert proxy.seen[0] == ("POST", 201) and proxy.seen[-1] == ("DELETE", 200) and ("PATCH", 204) in proxy.seen
