@@ -123,6 +123,10 @@ COMMANDS = {
   talaqqi probe http://127.0.0.1:8080 --audio fatihah.wav --verses 1:1-7
   talaqqi probe http://127.0.0.1:8080 --audio fatihah.wav --verses 1 --loss 0.02 --sessions 4
   talaqqi probe ... --json --limit tentative.p50=250 --limit confirmed.p95=450     exit 1 when slower (cron, CI)
+  talaqqi probe ... --prometheus /var/lib/node_exporter/talaqqi.prom               figures for a dashboard
+
+  exit status: 0 good; 1 a limit was passed; 2 bad input; 3 this machine was too busy to measure, with
+  --require-timing; 4 the server could not be reached, refused, or broke off
 """,
     ),
     "train": Command(

@@ -11,7 +11,8 @@ import argparse
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from recitation.mushaf import parse_reference
 from server.config import ConfigError
 from server.delays import expected_units, figures
 from server.metrics import Way
+from server.probe_check import check_timing
+from server.probe_prometheus import exposition, write
 from server.reciter import (
     PACKET_S,
     Client,
@@ -37,6 +40,13 @@ from server.socket_reciter import SocketReciter
 
 STAGGER_S = 0.137
 """Between the starts of two sessions: no divisor of a hop, so that their hops fall anywhere."""
+
+PASSED, UNTRUSTWORTHY, UNREACHED = 1, 3, 4
+"""Exit statuses: a limit was passed; this machine was too busy to tell, where that was asked; the server could not be
+reached, refused, or broke off. 2 is for bad input, as with every command."""
+
+LATE_MS = 20.0
+"""A sender that is later than one packet for one packet in a hundred measures itself."""
 
 CLIENTS: dict[Way, type[Reciter] | type[SocketReciter]] = {"webrtc": Reciter, "websocket": SocketReciter}
 
@@ -87,11 +97,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of what is lost and late (1)")
     parser.add_argument("--token", help="bearer token")
     parser.add_argument("--limit", action="append", default=[], metavar="FIGURE=MS", help="exit 1 when passed; repeat")
+    parser.add_argument("--prometheus", type=Path, metavar="FILE", help="write the figures for Prometheus as well")
+    parser.add_argument("--require-timing", action="store_true", help="exit 3 when this machine is too busy to measure")
+    parser.add_argument("--no-check", action="store_true", help="leave out the click that checks the probe's own clock")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Probe; 1 when a limit is passed. Raises AudioError, AddressError, ConfigError, ModelError."""
+    """Probe; the status is one of those below. Raises AudioError, AddressError, ConfigError, ModelError."""
     if arguments.sessions < 1 or not 0 <= arguments.loss < 1 or arguments.jitter_ms < 0:
         raise ConfigError("--sessions is at least 1, --loss from 0 to below 1, --jitter-ms at least 0")
     if arguments.jitter_ms and arguments.transport == "websocket":
@@ -104,10 +117,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not units:
         raise AudioError(f"{arguments.audio}: nothing of {arguments.verses} is heard in it")
     recording = encode_recording(pcm)
+    check = None if arguments.no_check else asyncio.run(check_timing())
     try:
         sessions = asyncio.run(_recite(arguments, recording))
     except ReciterError as error:
-        raise ConfigError(str(error)) from error
+        print(f"talaqqi probe: {error}", file=sys.stderr)
+        _expose(arguments, None)
+        return UNREACHED
     report = {
         "url": arguments.url,
         "audio": str(arguments.audio),
@@ -117,15 +133,40 @@ def run(arguments: argparse.Namespace) -> int:
         "way": arguments.transport,
         "loss": arguments.loss,
         "jitter_ms": arguments.jitter_ms,
+        "check": None if check is None else {**asdict(check), "good": check.good},
         **figures(sessions, recording, units),
     }
     passed = [limit for limit in limits if limit.passed(report)]
     print(json.dumps(report) if arguments.json else as_text(report))
+    _expose(arguments, report, len(passed))
     for limit in passed:
         found = limit.figure(report)
         shown = "infinite" if found is None else f"{found:.0f}"
         print(f"talaqqi probe: {'.'.join(limit.path)} is {shown}, above {limit.value:g}", file=sys.stderr)
-    return 1 if passed else 0
+    if (why := _untrustworthy(report)) is not None:
+        print(f"talaqqi probe: {why}: the figures are this machine's, not the server's", file=sys.stderr)
+        if arguments.require_timing:
+            return UNTRUSTWORTHY
+    if report["broken"]:
+        return UNREACHED
+    return PASSED if passed else 0
+
+
+def _untrustworthy(report: dict[str, Any]) -> str | None:
+    """Why the delays cannot be the server's."""
+    check, lag = report["check"], report["sender_lag"]["p99"]
+    if check is not None and not check["good"]:
+        return (
+            f"a click was {check['place_ms']} ms off its place and left {check['handed_over_ms']} ms after it sounded"
+        )
+    if lag is not None and lag > LATE_MS:
+        return f"one packet in a hundred left {lag:.0f} ms late"
+    return None
+
+
+def _expose(arguments: argparse.Namespace, report: dict[str, Any] | None, passed: int = 0) -> None:
+    if arguments.prometheus is not None:
+        write(arguments.prometheus, exposition(report, arguments.url, time.time(), passed))
 
 
 async def _recite(arguments: argparse.Namespace, recording: Recording) -> list[Heard]:
