@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import msgspec
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from server.auth import Forbidden, Tokens
 from server.config import Config
@@ -157,6 +157,8 @@ class _Teacher:
     async def _listen(self, bad_messages: int) -> None:
         bad = 0
         async for message in self._socket:
+            if message.type is WSMsgType.ERROR:  # A frame that RFC 6455 has not; aiohttp has closed the connection.
+                return
             try:
                 answer = await self._feed.answer(decode_teacher(message.data), time.monotonic())
             except BadMessage as error:
