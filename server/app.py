@@ -333,10 +333,12 @@ async def serve(config: Config, started: Callable[[str], None], stop: asyncio.Ev
     runner = web.AppRunner(server.application(), access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, config.host, config.port, backlog=128)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        started(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        if config.worker_socket is not None:
+            await web.UnixSite(runner, config.worker_socket, backlog=128).start()
+        else:
+            await web.TCPSite(runner, config.host, config.port, backlog=128).start()
+            host, port = runner.addresses[0][:2]
+            started(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
         await stop.wait()
     finally:
         await runner.cleanup()

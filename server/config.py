@@ -91,6 +91,8 @@ class Config:
     """URL of the Redis through which nodes find each other; None: this process is all there is."""
     node_url: str = ""
     """Where clients reach this very node; empty: nowhere, it stands behind a front (`server.fleet.front`)."""
+    worker_socket: Path | None = None
+    """Unix socket on which this process serves, as a worker behind a front, in place of `host` and `port`."""
     drain_s: float = 30.0
     """Sessions have so long to go elsewhere when the server is emptied."""
 

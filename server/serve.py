@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import secrets
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from recitation.acoustics.engines import add_engine_arguments
 from server.app import serve
-from server.config import STATIC, Config, read_tokens
+from server.config import STATIC, Config, ConfigError, read_tokens
 from server.ice import IceServer, read_turn_secret
 from server.roles import read_secret
 from server.storage.place import add_place_arguments, database_url
@@ -76,10 +77,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--static", type=Path, default=STATIC, metavar="DIR", help="files of the page")
     how.add_argument("--verbose", action="store_true", help="log sessions to standard error")
     fleet = parser.add_argument_group("more than one process (needs the extra 'redis')")
-    fleet.add_argument("--redis", metavar="URL", help="where server processes find each other, redis://:PASSWORD@HOST")
+    fleet.add_argument("--workers", type=int, default=1, metavar="N", help="processes behind this address (1)")
+    fleet.add_argument(
+        "--redis",
+        default=os.environ.get("TALAQQI_REDIS"),
+        metavar="URL",
+        help="where server processes find each other, redis://:PASSWORD@HOST (TALAQQI_REDIS)",
+    )
     fleet.add_argument(
         "--node-url", default="", metavar="URL", help="where clients reach this very machine, https://n1.example.org"
     )
+    fleet.add_argument("--worker-socket", type=Path, help=argparse.SUPPRESS)
     add_engine_arguments(parser)
 
 
@@ -99,7 +107,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         public_ip=arguments.public_ip,
         ice_servers=tuple(IceServer.parse(text, turn_secret) for text in arguments.ice_server),
         relayed=arguments.relayed,
-        proxied=arguments.proxied,
+        proxied=arguments.proxied or arguments.worker_socket is not None,
+        worker_socket=arguments.worker_socket,
         posts_per_minute=arguments.posts_per_minute,
         origins=frozenset(arguments.origin or ("*",)),
         static=arguments.static,
@@ -125,6 +134,10 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("aioice").setLevel(logging.WARNING)
     config = config_of(arguments)
     query = ""
+    if arguments.workers < 1:
+        raise ConfigError(f"--workers {arguments.workers}: at least one process is needed")
+    if arguments.workers > 1 and config.worker_socket is None:
+        return _run_workers(config, arguments.workers)
     if config.needs_token and not config.tokens and config.secret is None:
         token = secrets.token_urlsafe(18)
         config = replace(config, tokens=frozenset({token}))
@@ -137,9 +150,38 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _run_workers(config: Config, count: int) -> int:
+    try:
+        from server.fleet.workers import check, serve_with_workers
+    except ModuleNotFoundError as error:
+        raise ConfigError("--workers needs the package redis: pip install 'talaqqi[redis]'") from error
+
+    check(config)
+    arguments = sys.argv[sys.argv.index("serve") + 1 :]
+
+    async def serve_all() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await serve_with_workers(config, count, arguments, _say_where, stop)
+
+    try:
+        asyncio.run(serve_all())
+    except* ConfigError as errors:
+        raise errors.exceptions[0] from None
+    return 0
+
+
+def _say_where(url: str) -> None:
+    print(f"Talaqqi serves at {url}", flush=True)
+
+
 async def _serve(config: Config, query: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await serve(config, lambda url: print(f"Talaqqi serves at {url}{query}", flush=True), stop)
+    if config.worker_socket is not None:
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # The terminal's goes to all; the front ends its workers.
+        loop.add_reader(sys.stdin, stop.set)  # The front is gone.
+    await serve(config, lambda url: _say_where(url + query), stop)

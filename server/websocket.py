@@ -107,7 +107,7 @@ class SocketTransport:
     async def run(self, tcp: asyncio.Transport | None) -> None:
         """Read and write until the socket is closed, whoever closed it. The handshake on `tcp` is done."""
         self._tcp = tcp
-        _keep_little_unsent(tcp)
+        keep_little_unsent(tcp)
         self._prepared.set()
         listener = await self._listener
         if listener is None:
@@ -273,7 +273,12 @@ class WebSockets:
             raise problem(web.HTTPForbidden, "pages of another site may not recite here")
 
 
-def _keep_little_unsent(tcp: asyncio.Transport | None) -> None:
+def keep_little_unsent(tcp: asyncio.Transport | None) -> None:
+    """Have the system take no more than UNSENT_BYTES that cannot be sent yet, where it can be told."""
     socket = None if tcp is None else tcp.get_extra_info("socket")
-    if socket is not None and hasattr(sockets, "TCP_NOTSENT_LOWAT"):
+    if socket is None:
+        return
+    if socket.family == sockets.AF_UNIX:
+        socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, UNSENT_BYTES)
+    elif hasattr(sockets, "TCP_NOTSENT_LOWAT"):
         socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

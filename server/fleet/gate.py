@@ -51,6 +51,11 @@ class Gate:
     def routes(self) -> Iterator[web.RouteDef]:
         """For the application."""
         yield web.post("/ws", self.where)
+        yield web.get("/fleet/beat", self.beat)
+
+    async def beat(self, request: web.Request) -> web.Response:
+        """How this node is, for its front. Figures that `/metrics` has as well."""
+        return web.Response(body=msgspec.json.encode(self._node.beat), content_type="application/json")
 
     async def where(self, request: web.Request) -> web.Response:
         """Where a browser should open its WebSocket."""

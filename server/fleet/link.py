@@ -59,7 +59,9 @@ def check_url(url: str) -> str:
     if not known:
         raise ConfigError("--redis wants redis://:PASSWORD@HOST:6379, rediss://… for TLS, or unix:///PATH")
     if parts.scheme == "redis" and not parts.password:
-        raise ConfigError("--redis: nodes trust a Redis with a password or with TLS only: redis://:PASSWORD@HOST, rediss://…")
+        raise ConfigError(
+            "--redis: nodes trust a Redis with a password or with TLS only: redis://:PASSWORD@HOST, rediss://…"
+        )
     return url
 
 
