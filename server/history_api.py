@@ -12,14 +12,14 @@ import msgspec
 from aiohttp import web
 
 from recitation.tajweed.moshaf import Moshaf, MoshafError
-from server.auth import PREFIX, Forbidden, Tokens
+from server.auth import PREFIX, Forbidden, Refused, Tokens
 from server.config import Config
 from server.handshake import authorization, of_an_allowed_site
 from server.keeping import Keeping
 from server.metrics import Metrics
 from server.problems import permitted, problem
 from server.roles import Holder, Role
-from server.storage.answers import Progress, Settings
+from server.storage.answers import Choice, Progress, Settings
 from server.storage.record import Student
 
 if TYPE_CHECKING:
@@ -110,17 +110,19 @@ class HistoryApi:
         return web.json_response({"deleted": await storage.forget(subject)})
 
     async def settings(self, request: web.Request) -> web.Response:
-        """What the asker chose."""
-        storage, own = self._own(request)
-        return _answer(Settings(await storage.reading(own.subject)))
+        """What the asker chose. Everybody is answered: a page asks before it knows whether anything is kept."""
+        student = self._known(request)
+        if self._keeping is None or student is None:
+            return _answer(Settings(kept=False))
+        return _answer(Settings(kept=True, reading=await self._keeping.storage.reading(student.subject)))
 
     async def choose(self, request: web.Request) -> web.Response:
         """Other settings, from the next session on."""
         storage, own = self._own(request)
         try:
             async with asyncio.timeout(BODY_DEADLINE_S):
-                chosen = msgspec.json.decode(await request.read(), type=Settings)
-            reading = str(Moshaf.parse(chosen.reading or ""))
+                chosen = msgspec.json.decode(await request.read(), type=Choice)
+            reading = str(Moshaf.parse(chosen.reading))
         except TimeoutError as error:
             raise problem(web.HTTPRequestTimeout, "the body took too long") from error
         except msgspec.DecodeError as error:
@@ -130,7 +132,7 @@ class HistoryApi:
         except MoshafError as error:
             raise problem(web.HTTPBadRequest, str(error)) from error
         await storage.set_reading(own, reading)
-        return _answer(Settings(reading))
+        return _answer(Settings(kept=True, reading=reading))
 
     async def students(self, request: web.Request) -> web.Response:
         """Who recited in a class."""
@@ -174,6 +176,15 @@ class HistoryApi:
             return keeping.storage, Asker(holder, student, rules=False)
         self._permit(not holder.sub.startswith(PREFIX), "a session token names no student: nothing is kept")
         return keeping.storage, Asker(holder, student, rules=holder.role is Role.OPERATOR)
+
+    def _known(self, request: web.Request) -> Student | None:
+        """Who asks, as a student of whom something is kept."""
+        if self._keeping is None or not of_an_allowed_site(request, self._config.origins - {"*"}):
+            return None
+        try:
+            return self._keeping.student(request, self._tokens.holder(authorization(request)))
+        except Refused:
+            return None
 
     def _own(self, request: web.Request) -> tuple["Storage", Student]:
         """Raises 401, 403, 404."""

@@ -154,9 +154,14 @@ class Students(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True):
     """What a student chose."""
 
-    reading: Annotated[
-        Annotated[str, Meta(max_length=512)] | None, Meta(description="as in the message `reading`; null: never chosen")
-    ]
+    kept: Annotated[bool, Meta(description="something is kept of whoever asks")]
+    reading: Annotated[str | None, Meta(description="as in the message `reading`; null: never chosen")] = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Settings that a student chooses."""
+
+    reading: Annotated[str, Meta(max_length=512)]
 
 
 class Label(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ import { FrameTimes, observed } from "./observe.js";
 import { fetchSamples, fetchSurahs } from "./passage.js";
 import { Picker, find } from "./picker.js";
 import { Pictures } from "./pictures.js";
-import { written } from "./reading.js";
+import { ProgressDialog } from "./progress.js";
+import { readingOf, written } from "./reading.js";
 import { ReadingDialog } from "./reading_dialog.js";
 import { Replay } from "./replay.js";
 import { rtpWorker } from "./rtp_clock.js";
@@ -44,6 +45,7 @@ const replay = new Replay(columns, sheet, heard.said);
 const summary = new SummaryPanel(page, sheet, replay, hifz);
 const readingDialog = new ReadingDialog(find(document, "#reading", HTMLDialogElement), (reading) => {
   lesson.recital?.readBy(written(reading));
+  progress.keepReading(written(reading));
 });
 const lookDialog = new LookDialog(find(document, "#look", HTMLDialogElement), repaint, () => void lesson.changeMicrophone());
 const watch = new VoiceWatch(node("notice"), () => lookDialog.open());
@@ -56,6 +58,7 @@ const picker = new Picker(find(document, "#picker", HTMLDialogElement), (ref) =>
 const samplesDialog = new SamplesDialog(find(document, "#samples", HTMLDialogElement), (sample) => {
   void lesson.startSample(sample);
 });
+const progress = new ProgressDialog(page, token, (at) => sheet.ayahName(at), (at) => void lesson.choose(at));
 const frameTimes = new FrameTimes();
 
 /** @type {readonly import("./messages.js").Sample[]} */
@@ -168,6 +171,7 @@ async function load() {
   }
   // Without names rules are only called rules: no reason to keep anybody from reciting.
   void fetchRuleNames().catch(() => {});
+  void progress.offer().then((reading) => reading !== null && readingDialog.adopt(readingOf(reading)));
   node("try-sample").hidden = samples.length === 0;
   const asked = query.get("verses") ?? DEFAULT_VERSES;
   if (!(await lesson.choose(asked))) {

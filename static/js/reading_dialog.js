@@ -26,6 +26,12 @@ export class ReadingDialog {
     });
   }
 
+  /** The server remembers another choice.  @param {Reading} reading */
+  adopt(reading) {
+    this.reading = reading;
+    keepReading(reading);
+  }
+
   open() {
     this.list.replaceChildren(...Object.entries(CHOICES).map(([setting, values]) => settingRow(setting, values)));
     this.#show();

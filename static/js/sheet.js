@@ -84,6 +84,12 @@ export class Sheet {
     return language() === "ar" ? this.surahs[surah - 1].name : this.surahs[surah - 1].latin;
   }
 
+  /** @param {string} at `surah:ayah` @returns {string} */
+  ayahName(at) {
+    const [surah, ayah] = splitAddress(at);
+    return t("following_hint", { surah: this.surahName(surah), ayah });
+  }
+
   /** @param {string} at @returns {number} index of the word, -1 where it is not on the sheet */
   placeOf(at) {
     return this.follow.places.get(at) ?? -1;

@@ -9,6 +9,7 @@ import { setLanguage } from "/static/js/i18n.js";
 import { nameOf, signOf } from "/static/js/letters.js";
 import { MushafView } from "/static/js/mushaf_view.js";
 import { formatRef, parseRef, searchSurahs } from "/static/js/passage.js";
+import { dayName, everyDay, minutesChart, progressParts, ruleLine } from "/static/js/progress_view.js";
 import { CHOICES, USUAL, choose, keepReading, keptReading, readingOf, written } from "/static/js/reading.js";
 import { ReadingDialog } from "/static/js/reading_dialog.js";
 import { Resampler } from "/static/js/resampler.js";
@@ -610,6 +611,32 @@ const cases = {
   a_socket_is_asked_for_with_its_passage_and_token() {
     equal(socketAddress("2:255").href, `ws://${location.host}/ws?verses=2%3A255`);
     equal([subprotocols(""), subprotocols("once.x")], [["talaqqi.v1"], ["talaqqi.v1", "bearer.once.x"]]);
+  },
+  progress_shows_every_day_and_what_is_weak() {
+    setLanguage("en");
+    const now = new Date(2026, 10, 25, 12).getTime();
+    const told = (day, voice_s, accepted, rule_slips = {}) =>
+      ({ day, sessions: 1, seconds: voice_s, voice_s, words: 10, accepted, letter_slips: 0, rule_slips });
+    const days = [told("2026-11-20", 60, 0.5, { ghunnah: 3 }), told("2026-11-25", 180, 1)];
+    const all = everyDay(days, now);
+    equal([all.length, all[29].day, all[24].told?.voice_s, all[0].told], [30, "2026-11-25", 60, undefined]);
+    const bars = [...minutesChart(days, now).querySelectorAll("rect")];
+    equal(bars.map((bar) => bar.dataset.well), ["false", "true"]);
+    equal(Number(bars[0].getAttribute("height")) * 3, Number(bars[1].getAttribute("height")));
+    equal(bars[1].textContent, "Nov 25: 3 min, 10 words, 100 % accepted");
+    equal(dayName("2026-11-01"), "Nov 1");
+    const points = ruleLine(days, "ghunnah", now).querySelector("polyline").getAttribute("points").split(" ");
+    equal([points.length, points[24].split(",")[1], points[29].split(",")[1]], [30, "2.0", "26.0"]);
+    const opened = [];
+    const progress = { days, rules: [{ of: "ghunnah", times: 40, slips: 30 }], letters: [{ of: "ض", times: 4, slips: 3 }],
+      due: [{ at: "112:1", last: "2026-11-20", due: "2026-11-21", accepted: 0.5 }] };
+    const parts = progressParts(progress, now, { ayahName: (at) => `ayah ${at}`, open: (at) => opened.push(at) });
+    equal(parts.map((part) => part.querySelector("h3").textContent),
+      ["The last 30 days", "Due again", "Rules that need care", "Letters that need care"]);
+    parts[1].querySelector("button").click();
+    equal([opened, parts[2].querySelector("meter").value], [["112:1"], 0.75]);
+    equal(parts[2].querySelector(".weak-count").textContent, "30 of 40");
+    equal(progressParts({ ...progress, days: [] }, now, { ayahName: String }).map((part) => part.tagName), ["P"]);
   },
   the_median_is_of_the_newest() {
     const median = new RunningMedian(3);

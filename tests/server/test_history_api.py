@@ -129,7 +129,7 @@ async def test_every_other_way_is_refused(school: Client) -> None:
     bilals = (await school.get("api/history", BILAL()))["sessions"][0]["session"]
     bilal = (await school.get("api/class/students?class=boys", LONG_LIVED))["students"][0]["student"]
     once = (await school.ask("api/tokens", LONG_LIVED, method="POST"))[1]["token"]
-    own = ("api/history", "api/progress", "api/settings")
+    own = ("api/history", "api/progress")
     of_class = [f"api/class/{path}?class=boys" for path in ("students", f"{bilal}/progress", f"{bilal}/history")]
     session = f"api/history/{bilals}"
     no_student = {
@@ -142,6 +142,7 @@ async def test_every_other_way_is_refused(school: Client) -> None:
     for who, bearer in no_student.items():
         for path in own:
             assert (await school.ask(path, bearer))[0] == 403, f"{who} has no {path}"
+        assert await school.get("api/settings", bearer) == {"kept": False, "reading": None}
         assert (await school.ask("api/settings", bearer, method="PUT", body='{"reading":""}'))[0] == 403, who
         assert (await school.ask("api/history", bearer, method="DELETE"))[0] == 403, f"{who} deletes nothing by it"
     no_teacher = {
@@ -166,6 +167,8 @@ async def test_every_other_way_is_refused(school: Client) -> None:
         assert (await school.ask(path, "made-up"))[0] == 401
         assert (await school.ask(path, BILAL(), Origin="https://elsewhere.example"))[0] == 403, "a page of another site"
         assert (await school.ask(path, Cookie=f"{COOKIE}={'x' * 22}"))[0] == 401, "a cookie is no token"
+    for headers in ({}, {"Authorization": "Bearer made-up"}, {"Origin": "https://elsewhere.example"}):
+        assert await school.get("api/settings", **headers) == {"kept": False, "reading": None}
     assert len((await school.get("api/history", BILAL()))["sessions"]) == 1, "after all that nothing is gone"
 
 
@@ -190,10 +193,10 @@ async def test_deletion_by_oneself_and_by_an_operator(school: Client) -> None:
 
 
 async def test_settings_are_kept_and_applied_to_the_next_session(school: Client, short: Recording) -> None:
-    assert await school.get("api/settings", BILAL()) == {"reading": None}
+    assert await school.get("api/settings", BILAL()) == {"kept": True, "reading": None}
     body = '{"reading": "munfasil=5,muttasil=5"}'
     assert (await school.ask("api/settings", BILAL(), method="PUT", body=body))[0] == 200
-    assert await school.get("api/settings", BILAL()) == {"reading": "munfasil=5,muttasil=5"}
+    assert await school.get("api/settings", BILAL()) == {"kept": True, "reading": "munfasil=5,muttasil=5"}
     before = len(ToyLine.read)
     await asyncio.gather(school.recite(short, BILAL()), school.recite(short, HAMZA()))
     assert [(moshaf.munfasil, moshaf.muttasil) for _, moshaf in ToyLine.read[before:]] == [(5, 5)], "Bilal's only"
@@ -253,7 +256,8 @@ async def test_a_server_that_keeps_nothing_says_so(start_server: StartServer, ht
     running = await start_server()
     assert Config().database is None and running.server.keeping is None
     client = Client(http, running)
-    for path in ("api/history", "api/history/x", "api/progress", "api/settings", "api/class/students?class=open"):
+    for path in ("api/history", "api/history/x", "api/progress", "api/class/students?class=open"):
         assert await client.ask(path) == (404, {"error": "this server keeps no history"})
+    assert await client.get("api/settings") == {"kept": False, "reading": None}
     async with http.get(running.url) as page:
         assert COOKIE not in page.cookies

@@ -2,11 +2,12 @@
 import { Announcer } from "../announce.js";
 import { language, number, preferredLanguage, setLanguage, t } from "../i18n.js";
 import { MushafView } from "../mushaf_view.js";
-import { fetchSurahs } from "../passage.js";
+import { fetchSurahs, splitAddress } from "../passage.js";
 import { find } from "../picker.js";
 import { addWords } from "./words.js";
 import { Ayat } from "./ayat.js";
 import { ClassFeed, fetchMe } from "./class_feed.js";
+import { ClassHistory } from "./history.js";
 import { OpenedSession } from "./opened.js";
 import { OPEN_CLASS } from "./protocol.js";
 import { fetchRuleNames } from "../rule_words.js";
@@ -255,7 +256,17 @@ node("back").addEventListener("click", leave);
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && opened && !node("card").matches(":popover-open")) leave();
 });
+/** @param {boolean} shown */
+function showRecords(shown) {
+  node("records").hidden = !shown;
+  node("room").hidden = shown;
+  node("records-open").setAttribute("aria-expanded", String(shown));
+  if (shown && classes.value) void records.list(classes.value);
+}
+
+node("records-open").addEventListener("click", () => showRecords(node("records").hidden));
 node("language").addEventListener("click", () => {
+  showRecords(false);
   turnTo(language() === "ar" ? "en" : "ar", true);
   node("told").textContent = "";
   tiles.touchAll();
@@ -264,6 +275,7 @@ node("language").addEventListener("click", () => {
 });
 classes.addEventListener("change", () => {
   watch(classes.value);
+  showRecords(false);
   const address = new URL(location.href);
   address.searchParams.set("class", classes.value);
   history.replaceState(null, "", address);
@@ -319,4 +331,8 @@ async function begin() {
 }
 
 const token = takeToken();
+const records = new ClassHistory(node("records"), token, (at) => {
+  const [surah, ayah] = splitAddress(at);
+  return t("place", { surah: surahName(surah), ayah });
+});
 void begin();

@@ -62,6 +62,18 @@ export const TEACHER_WORDS = {
   began: ["بدأ {name}", "{name} has begun"],
   say_chosen: ["{word}، {status}", "{word}, {status}"],
 
+  records: ["التقدّم", "Progress"],
+  records_title: ["من قرأ في هذه الحلقة من قبل، وتقدّم كل طالب", "Who recited in this class before, and how it goes for each"],
+  records_none: ["لا شيء محفوظ من هذه الحلقة", "Nothing is kept of this class"],
+  records_all: ["كل الطلاب", "All students"],
+  records_student: ["الجلسات: {sessions}، الدقائق: {minutes}", "Sessions: {sessions}, minutes: {minutes}"],
+  records_sessions: ["الجلسات الأخيرة", "Latest sessions"],
+  records_session: [
+    "{verses}: {minutes} د، صحّ {accepted} من {words} كلمة، زلات {slips}",
+    "{verses}: {minutes} min, {accepted} of {words} words accepted, slips: {slips}",
+  ],
+  records_failed: ["لا يُحفظ شيء هنا، أو تعذّر الوصول إليه", "Nothing is kept here, or it cannot be had now"],
+
   link_connecting: ["جارٍ الاتصال…", "Connecting…"],
   link_broken: ["انقطع الاتصال. أعيد المحاولة…", "The connection is broken. Trying again…"],
   link_expired: ["انتهت مدة هذا الرابط. اطلب رابطًا جديدًا.", "This link is over. Ask for a new one."],
