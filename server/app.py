@@ -34,6 +34,7 @@ from server.event_stream import Events
 from server.finder import Finder
 from server.history_api import HistoryApi
 from server.keeping import Keeping
+from server.key_set import KeySet
 from server.live import Encoder, Hear, Line, Live
 from server.metrics import CONTENT_TYPE, Metrics
 from server.monitor import Monitor
@@ -41,6 +42,7 @@ from server.pitch import HearSpans, PitchLoop
 from server.problems import problem, report
 from server.reception import Reception
 from server.register import Register
+from server.roles import Expected
 from server.session import MakeLine
 from server.websocket import WebSockets
 from server.whep import Whep
@@ -143,12 +145,16 @@ class Server:
         self.metrics.caches["passage"] = passage.cache_info
         self.ready = False
         self._ear = ear
+        expected = Expected(config.token_issuer, config.token_audience)
+        self._keys = None if config.jwks is None else KeySet(config.jwks, expected)
         self._tokens = Tokens(
             config.tokens,
             required=config.needs_token,
             life_s=config.token_life_s,
             clock=time.monotonic,
             secret=config.secret,
+            keys=self._keys,
+            expected=expected,
             watched=config.watched_when_open,
         )
         self.live = Live(
@@ -235,6 +241,8 @@ class Server:
         storage = None if self.keeping is None else self.keeping.storage
         if storage is not None:
             await storage.open()
+        if self._keys is not None:
+            await self._keys.refresh()
         await asyncio.to_thread(self._warm_up)
         # What was loaded stays: without this a full collection stops all sessions for 65 ms.
         gc.collect()
@@ -244,6 +252,8 @@ class Server:
             runs = [self._pitch.run(), self.live.run(), self._reception.run(), self._whep.run()]
             if storage is not None:
                 runs.insert(0, storage.run())
+            if self._keys is not None:
+                runs.insert(0, self._keys.run())
             if self.node is not None:
                 runs.insert(0, self.node.run())
             loops = [tasks.create_task(run) for run in runs]

@@ -4,7 +4,8 @@
 * Session tokens, good for one session. A page that is handed a long-lived token hands it to everyone who reads it, so
   the holder of one asks for session tokens (`POST /api/tokens`) and gives each student one; it opens one session,
   within its life, and then belongs to it.
-* Tokens with a role, signed with the server's secret (`server.roles`).
+* Tokens with a role (`server.roles`), signed with the server's secret or with a key of the operator's own system
+  (`server.key_set`).
 """
 
 import hmac
@@ -12,7 +13,8 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from server.roles import RECITES, BadToken, Holder, Role, read
+from server.key_set import KeySet
+from server.roles import ANY, RECITES, BadToken, Expected, Holder, Role, is_of_secret, read
 
 PREFIX = "once."
 
@@ -66,13 +68,16 @@ class Tokens:
         life_s: float,
         clock: Callable[[], float],
         secret: str | None = None,
+        keys: KeySet | None = None,
+        expected: Expected = ANY,
         watched: bool = False,
     ) -> None:
-        """`secret`: tokens with a role are signed with it. `watched`: where no token is asked for, those who recite are
+        """`secret` and `keys`: tokens with a role are signed with one of them, and those signed with the secret say
+        what is `expected`. `watched`: where no token is asked for, those who recite are
         of the class OPEN_CLASS; otherwise nobody can watch them."""
         self.required = required
         self._tokens = tuple(token.encode() for token in tokens)
-        self._secret = secret
+        self._secret, self._keys, self._expected = secret, keys, expected
         self._life_s = life_s
         self._clock = clock
         self._issued: dict[str, _SessionToken] = {}
@@ -108,11 +113,11 @@ class Tokens:
             return self._everybody
         if self._is_long_lived(token):
             return Holder("", Role.OPERATOR)
-        if token.startswith(PREFIX) or self._secret is None:
+        if token.startswith(PREFIX) or (self._secret is None and self._keys is None):
             self._session_token(token)
             return Holder(token, Role.STUDENT)
         try:
-            return read(token, self._secret)
+            return self._read(token)
         except BadToken as error:
             raise Refused(str(error)) from error
 
@@ -162,6 +167,12 @@ class Tokens:
         if scheme.lower() != "bearer" or not token.strip():
             raise Refused("a bearer token is needed: Authorization: Bearer TOKEN", missing=True)
         return token.strip()
+
+    def _read(self, token: str) -> Holder:
+        """Who holds a token with a role. Raises BadToken."""
+        if self._keys is None or (self._secret is not None and is_of_secret(token)):
+            return read(token, self._secret or "", self._expected)
+        return self._keys.read(token)
 
     def _is_long_lived(self, token: str) -> bool:
         given = token.encode()

@@ -34,6 +34,11 @@ class Config:
     """Bearer tokens, each good for any number of sessions. None and a loopback `host`: open to all."""
     secret: str | None = None
     """Tokens with a role are signed with it."""
+    jwks: str | None = None
+    """URL or file of the keys that tokens with a role are signed with."""
+    token_issuer: str = ""
+    token_audience: str = ""
+    """What tokens with a role must say in `iss` and `aud`; empty: anything."""
     open_to_all: bool = False
     """No token wanted, whatever `host` is."""
     public_ip: str | None = None
@@ -76,6 +81,8 @@ class Config:
 
     proxied: bool = False
     """Requests come through a proxy that names the client last in X-Forwarded-For."""
+    trusted_proxies: frozenset[str] = frozenset()
+    """Networks of the proxies whose X-Forwarded-For is believed; none: that of whoever connects, where `proxied`."""
     posts_per_minute: int = 60
     """Sessions and tokens that one address may ask for; as many at once. 0 for no limit."""
     ice_servers: tuple["IceServer", ...] = ()
@@ -114,6 +121,12 @@ class Config:
             raise ConfigError(f"port {self.port} does not exist; 0 to 65535 do")
         if any(not token or token != token.strip() or not token.isascii() for token in self.tokens):
             raise ConfigError("a token is empty or has spaces around it or letters outside ASCII")
+        if self.jwks is not None and not (self.token_issuer and self.token_audience):
+            raise ConfigError(
+                "--jwks needs --token-issuer and --token-audience: the same keys sign tokens for other services, too"
+            )
+        for network in self.trusted_proxies:
+            _check_network(network)
         if self.node_url and (self.redis is None or not _NODE_URL.fullmatch(self.node_url)):
             raise ConfigError(f"--node-url {self.node_url!r}: write https://HOST[:PORT], and --redis with it")
         if self.public_ip is not None:
@@ -137,9 +150,14 @@ class Config:
         return self.ice_servers if self.relayed else ()
 
     @property
+    def has_tokens(self) -> bool:
+        """There are tokens that would be taken."""
+        return bool(self.tokens) or self.secret is not None or self.jwks is not None
+
+    @property
     def needs_token(self) -> bool:
         """A bearer token is asked of every session."""
-        return bool(self.tokens) or self.secret is not None or not (self.open_to_all or self.loopback)
+        return self.has_tokens or not (self.open_to_all or self.loopback)
 
     @property
     def watched_when_open(self) -> bool:
@@ -160,6 +178,13 @@ def read_tokens(path: Path) -> frozenset[str]:
     if not tokens:
         raise ConfigError(f"the token file {path} holds no token")
     return tokens
+
+
+def _check_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ConfigError(f"--trusted-proxy {text!r}: write an address or a network, 10.0.0.0/8") from error
 
 
 def _check_ip(text: str) -> None:

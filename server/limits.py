@@ -6,7 +6,7 @@ of this machine are not limited: they are the probe, or a proxy that does not sa
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 MOST_ADDRESSES = 10_000
 """Buckets kept. Overflow forgets the address that asked longest ago."""
@@ -35,6 +35,30 @@ class AddressLimit:
         if len(self._buckets) > MOST_ADDRESSES:
             self._buckets.popitem(last=False)
         return 0.0 if granted else (1 - left) / self._rate
+
+
+def client_address(remote: str | None, forwarded: str | None, trusted: Collection[str]) -> str | None:
+    """Who asks through proxies: of `X-Forwarded-For`, read from the end, the first that is none of the `trusted`
+    networks; what stands before it is only what the client says. Empty `trusted`: `remote` is our one proxy."""
+    if not forwarded:
+        return remote
+    hops = [hop.strip() for hop in forwarded.split(",")]
+    if not trusted:
+        return hops[-1]
+    for address in [remote or "", *reversed(hops)]:
+        if not _is_in(address, trusted):
+            return address
+    return hops[0]
+
+
+def _is_in(address: str, networks: Collection[str]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
 def _network(address: str | None) -> str | None:

@@ -11,16 +11,17 @@ from aiohttp import web
 
 from recitation.finding import AUTO
 from recitation.mushaf import AddressError
-from server.auth import Grant
+from server.auth import PREFIX, Grant
 from server.config import Config
 from server.finder import Finder
 from server.keeping import Keeping
-from server.limits import AddressLimit
+from server.limits import AddressLimit, client_address
 from server.live import Busy, Line, Live
 from server.metrics import Metrics
 from server.pitch import PitchLoop
 from server.problems import permitted, problem
 from server.register import Register
+from server.roles import Holder
 from server.session import MakeLine, Session
 from server.storage.record import Student
 from server.transport import Transport
@@ -57,6 +58,7 @@ class Reception:
         self._register = register
         self._keeping = keeping
         self._limit = AddressLimit(config.posts_per_minute, config.posts_per_minute, time.monotonic)
+        self._token_limit = AddressLimit(config.posts_per_minute, config.posts_per_minute, time.monotonic)
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -78,14 +80,23 @@ class Reception:
     def admit(self, request: web.Request) -> None:
         """Raises 429 for an address that asks too often."""
         address = request.remote
-        if self._config.proxied and (forwarded := request.headers.get("X-Forwarded-For")):
-            # The last is the one that our proxy saw; those before it are what the client says.
-            address = forwarded.rpartition(",")[2].strip()
-        if (wait := self._limit.ask(address)) > 0:
+        if self._config.proxied:
+            forwarded = request.headers.get("X-Forwarded-For")
+            address = client_address(address, forwarded, self._config.trusted_proxies)
+        self._take(self._limit, address, "address")
+
+    def admit_holder(self, holder: Holder) -> None:
+        """Raises 429 for a person whose token opens sessions too often, from whatever addresses. Who runs the server
+        and holds a long-lived token, and session tokens, good once, are not limited."""
+        if holder.sub and not holder.sub.startswith(PREFIX):
+            self._take(self._token_limit, f"token of {holder.role} {holder.sub}", "token")
+
+    def _take(self, limit: AddressLimit, asker: str | None, kind: str) -> None:
+        if (wait := limit.ask(asker)) > 0:
             self._metrics.refuse("rate")
             raise problem(
                 web.HTTPTooManyRequests,
-                f"{self._config.posts_per_minute} requests a minute are taken from one address",
+                f"{self._config.posts_per_minute} requests a minute are taken from one {kind}",
                 retry_after_s=math.ceil(wait),
             )
 

@@ -1,8 +1,9 @@
 """Roles and the tokens that carry them: JSON Web Tokens (RFC 7519), signed with a secret that the server knows.
 
 Whoever holds the secret mints them, `talaqqi token` or the system that an operator has already. Claims: `sub`, an id of
-the person; `role`; `class`, a name or a list of names; `name`, to be shown to the teacher; `exp`. Only HS256 is taken,
-so that a token cannot choose how it is checked (RFC 8725 3.1).
+the person; `role`; `class`, a name or a list of names; `name`, to be shown to the teacher; `exp`. With a secret only
+HS256 is taken, with a public key (`server.key_set`) only what the key is for, so that a token cannot choose how it is
+checked (RFC 8725 3.1).
 """
 
 import math
@@ -10,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jwt
 import msgspec
@@ -104,18 +105,51 @@ def mint(
     return jwt.encode(claims, secret, ALGORITHM)
 
 
-def read(token: str, secret: str) -> Holder:
-    """Who holds a token. Raises BadToken."""
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a token must say of itself (RFC 8725 3.8, 3.9). Empty: nothing."""
+
+    issuer: str = ""
+    audience: str = ""
+
+
+ANY = Expected()
+
+
+def read(token: str, secret: str, expected: Expected = ANY) -> Holder:
+    """Who holds a token that was signed with a secret. Raises BadToken."""
+    return read_with(token, secret, ALGORITHM, expected)
+
+
+def is_of_secret(token: str) -> bool:
+    """A token says that it was signed with a secret; whether that is so `read` tells."""
+    try:
+        return bool(jwt.get_unverified_header(token).get("alg") == ALGORITHM)
+    except jwt.InvalidTokenError:
+        return False
+
+
+def read_with(token: str, key: Any, algorithm: str, expected: Expected) -> Holder:
+    """Who holds a token; `key` as PyJWT takes it for `algorithm`. Raises BadToken."""
+    required = ["exp", "sub", *(["iss"] if expected.issuer else []), *(["aud"] if expected.audience else [])]
     try:
         claims = jwt.decode(
-            token, secret, [ALGORITHM], options={"require": ["exp", "sub"], "verify_aud": False}, leeway=LEEWAY_S
+            token,
+            key,
+            [algorithm],
+            options={"require": required, "verify_aud": bool(expected.audience)},
+            issuer=expected.issuer or None,
+            audience=expected.audience or None,
+            leeway=LEEWAY_S,
         )
         told = msgspec.convert(claims, _Claims)
     except jwt.ExpiredSignatureError as error:
         raise BadToken("this token has expired; ask for a new one") from error
     except jwt.ImmatureSignatureError as error:
         raise BadToken("this token is not good yet") from error
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidIssuerError, jwt.InvalidAudienceError) as error:
+        raise BadToken("this token was made by another system, or for another") from error
+    except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
         raise BadToken("this token is not known here") from error
     except msgspec.ValidationError as error:
         raise BadToken("this token lacks a claim that is needed, or has one that is not understood") from error

@@ -14,6 +14,7 @@ from recitation.acoustics.engines import add_engine_arguments
 from server.app import serve
 from server.config import STATIC, Config, ConfigError, read_tokens
 from server.ice import IceServer, read_turn_secret
+from server.key_set import check_source
 from server.roles import read_secret
 from server.storage.place import add_place_arguments, database_url
 
@@ -43,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--relayed", action="store_true", help="clients cannot reach this server: it uses a relay too")
     where.add_argument("--proxied", action="store_true", help="a proxy in front names clients in X-Forwarded-For")
     where.add_argument(
+        "--trusted-proxy",
+        action="append",
+        metavar="NET",
+        help="the proxy's address or network: X-Forwarded-For of others is not believed; repeat for more",
+    )
+    where.add_argument(
         "--origin", action="append", metavar="URL", help="site whose pages may call the API; repeat for more (any)"
     )
     who = parser.add_argument_group("who may recite (all, when listening on this machine only)")
@@ -54,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="secret that tokens with a role are signed with (talaqqi token)",
     )
+    who.add_argument(
+        "--jwks", metavar="URL", help="keys of your own system that signs tokens with a role: an https URL or a file"
+    )
+    who.add_argument("--token-issuer", default="", metavar="ISS", help="who tokens with a role must be made by (iss)")
+    who.add_argument("--token-audience", default="", metavar="AUD", help="what they must be made for (aud)")
     who.add_argument("--open", action="store_true", help="ask for no token, whoever can reach the server")
     who.add_argument(
         "--posts-per-minute",
@@ -103,11 +115,15 @@ def config_of(arguments: argparse.Namespace) -> Config:
         capacity=arguments.capacity,
         tokens=tokens,
         secret=None if arguments.secret_file is None else read_secret(arguments.secret_file),
+        jwks=arguments.jwks,
+        token_issuer=arguments.token_issuer,
+        token_audience=arguments.token_audience,
         open_to_all=arguments.open,
         public_ip=arguments.public_ip,
         ice_servers=tuple(IceServer.parse(text, turn_secret) for text in arguments.ice_server),
         relayed=arguments.relayed,
-        proxied=arguments.proxied or arguments.worker_socket is not None,
+        proxied=arguments.proxied or bool(arguments.trusted_proxy) or arguments.worker_socket is not None,
+        trusted_proxies=frozenset(arguments.trusted_proxy or ()),
         worker_socket=arguments.worker_socket,
         posts_per_minute=arguments.posts_per_minute,
         origins=frozenset(arguments.origin or ("*",)),
@@ -133,12 +149,14 @@ def run(arguments: argparse.Namespace) -> int:
     # aioice logs every candidate pair at INFO, addresses of students included.
     logging.getLogger("aioice").setLevel(logging.WARNING)
     config = config_of(arguments)
+    if config.jwks is not None:
+        check_source(config.jwks)
     query = ""
     if arguments.workers < 1:
         raise ConfigError(f"--workers {arguments.workers}: at least one process is needed")
     if arguments.workers > 1 and config.worker_socket is None:
         return _run_workers(config, arguments.workers)
-    if config.needs_token and not config.tokens and config.secret is None:
+    if config.needs_token and not config.has_tokens:
         token = secrets.token_urlsafe(18)
         config = replace(config, tokens=frozenset({token}))
         query = f"?token={token}"

@@ -247,6 +247,7 @@ class WebSockets:
         grant = self._reception.ask(self._tokens.grant, authorization(request))
         session = None
         try:
+            self._reception.admit_holder(grant.holder)
             verses, line = await self._reception.line(request.query.get("verses"))
             if self._stopping:
                 raise problem(web.HTTPServiceUnavailable, "the server is stopping", retry_after_s=1)

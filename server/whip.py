@@ -46,6 +46,7 @@ class Whip:
         grant = self._reception.ask(self._tokens.grant, _authorization(request))
         session = None
         try:
+            self._reception.admit_holder(grant.holder)
             offer = await take_offer(request, read_offer)
             verses, line = await self._reception.line(request.query.get("verses"))
             peer = Peer(offer, self._config)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.limits import MOST_ADDRESSES, AddressLimit
+from server.limits import MOST_ADDRESSES, AddressLimit, client_address
 
 
 class Clock:
@@ -49,3 +49,22 @@ def test_memory_is_bounded() -> None:
         limit.ask(f"host-{n}")
     assert len(limit._buckets) == MOST_ADDRESSES
     assert limit.ask(f"host-{MOST_ADDRESSES}") > 0
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "trusted", "address"),
+    [
+        ("192.0.2.1", None, [], "192.0.2.1"),
+        ("127.0.0.1", "203.0.113.5", [], "203.0.113.5"),
+        ("127.0.0.1", "6.6.6.6, 203.0.113.5", [], "203.0.113.5"),
+        ("198.51.100.1", "6.6.6.6", ["10.0.0.0/8"], "198.51.100.1"),
+        ("10.0.0.2", "6.6.6.6, 203.0.113.5, 10.1.2.3", ["10.0.0.0/8"], "203.0.113.5"),
+        ("::ffff:10.0.0.2", "2001:db8::7", ["10.0.0.0/8"], "2001:db8::7"),
+        ("10.0.0.2", "10.0.0.9", ["10.0.0.0/8"], "10.0.0.9"),
+        ("10.0.0.2", "nonsense", ["10.0.0.0/8"], "nonsense"),
+        (None, "203.0.113.5", ["10.0.0.0/8"], ""),
+    ],
+)
+def test_who_asks_through_proxies(remote: str | None, forwarded: str | None, trusted: list[str], address: str) -> None:
+    """What a client says of itself comes before what our proxies saw, and counts for nothing."""
+    assert client_address(remote, forwarded, trusted) == address
