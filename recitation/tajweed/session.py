@@ -40,8 +40,8 @@ class Tajweed:
         self.tempo = Tempo()
         self._spans, self._places, self._syllables = Spans(audio), Places(words, moshaf), Syllables()
         self._validators: tuple[Validator, ...] = (
-            MaddValidator(self.tempo), GhunnahValidator(self.tempo), NasalValidator(), QalqalahValidator(audio),
-            WeightValidator(audio), StopValidator(audio),
+            MaddValidator(self.tempo, audio), GhunnahValidator(self.tempo, audio), NasalValidator(),
+            QalqalahValidator(audio), WeightValidator(audio), StopValidator(audio),
         )  # fmt: skip
         self._verdicts: dict[Place, RuleVerdict] = {}
 

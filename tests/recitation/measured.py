@@ -11,7 +11,7 @@ from recitation.audio import SAMPLE_HZ, LevelNormaliser, Pcm
 from recitation.events import PhoneVerdict
 from recitation.phones import MADD_VOWELS
 from recitation.pipeline import Session, passage, recite
-from recitation.tajweed.lengths import Heard, Spans
+from recitation.tajweed.lengths import Audio, Heard, Spans
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.places import Found, Places
 from recitation.tajweed.rules import Instance, Rule
@@ -20,6 +20,8 @@ from recitation.vad import SileroVad
 
 HARAKAH_S = 0.15
 """Of ``steady``."""
+SILENCE = reads(np.zeros(0, np.float32))
+"""For lengths that are given and not to be found in any sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Step:
     heard: Heard
     found: list[Found]
     tempo: Tempo
+    audio: Audio
 
 
 def listen(pcm: Pcm, verses: str, engine: OnnxEngine, vad: SileroVad) -> Iterator[Step]:
@@ -47,7 +50,7 @@ def listen(pcm: Pcm, verses: str, engine: OnnxEngine, vad: SileroVad) -> Iterato
         syllable = syllables.push(heard, long_madd=places.long_madd(heard))
         if syllable:
             tempo.note(*syllable)
-        yield Step(heard, found, tempo)
+        yield Step(heard, found, tempo, audio)
 
 
 def steady(observations: int = 40) -> Tempo:

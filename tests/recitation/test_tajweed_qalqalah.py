@@ -98,8 +98,15 @@ def test_at_a_stop_the_ear_is_alone_and_advises() -> None:
 def test_nothing_is_said_of_a_place_that_is_not_sure_or_of_another_letter() -> None:
     assert said(0.0, 0.02, "", sure=False).severity is Severity.UNCLEAR
     assert said(0.0, 0.02, "", left_out=True, sure=False).severity is Severity.UNCLEAR
-    assert said(0.0, 0.02, "", letter_p=0.1, letter_heard="ت").severity is Severity.UNCLEAR
+    assert said(0.18, 0.02, "", letter_p=0.1, letter_heard="ت").severity is Severity.UNCLEAR
     assert said(0.0, 0.02, "", letter_p=0.1, letter_heard="").slip is Slip.MISSING
+
+
+def test_a_closure_without_an_echo_whose_letter_is_doubted_is_advice() -> None:
+    """The release is what tells one stop from another."""
+    verdict = said(0.0, 0.02, "", letter_p=0.1, letter_heard="ت")
+    assert (verdict.severity, verdict.slip) == (Severity.ADVICE, Slip.MISSING)
+    assert said(0.0, 0.04, "َ").slip is Slip.MISSING, "the vowel that the ear hears is the next one"
 
 
 def without_releases(form: Form) -> Form:

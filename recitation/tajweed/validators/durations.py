@@ -49,6 +49,11 @@ class Habit:
         self._logs.append(math.log(harakat))
 
     @property
+    def heard(self) -> int:
+        """How many are remembered."""
+        return len(self._logs)
+
+    @property
     def known(self) -> bool:
         """Whether there is a habit yet."""
         return len(self._logs) >= LEAST_HEARD
@@ -67,13 +72,18 @@ class Habit:
         spread = math.sqrt((count * heard**2 + PRIOR_WEIGHT * USUAL_SPREAD**2) / (count + PRIOR_WEIGHT))
         return min(spread, MOST_SPREAD)
 
+    @property
+    def usual_spread(self) -> float:
+        """Standard error of the logarithm of ``usual``; infinite before anything was heard."""
+        return self.spread / math.sqrt(len(self._logs)) if self._logs else math.inf
+
     def chance_uneven(self, length: Length, by: float) -> float:
         """Probability that a length differs from the usual one by more than a factor ``by``, in either direction.
 
         Two standard deviations of what this reciter's lengths vary by anyway are no unevenness.
         """
         away = abs(math.log(length.harakat / self.usual)) - max(math.log(by), 2 * self.spread)
-        return normal(away / math.hypot(length.spread, self.spread / math.sqrt(len(self._logs))))
+        return normal(away / math.hypot(length.spread, self.usual_spread))
 
 
 class Recent:
@@ -122,14 +132,15 @@ def normal(z: float) -> float:
     return 0.5 * math.erfc(-z / math.sqrt(2))
 
 
-def with_ear(chance: float, phone: PhoneVerdict, plain: Collection[str], most: float) -> float:
+def with_ear(chance: float, phone: PhoneVerdict, plain: Collection[str], missed: float, present: float) -> float:
     """Probability that a sound is not held when measuring it says ``chance``, now that the judge has heard it.
 
-    The judge adds to what was measured when it hears a unit of ``plain``, which are not held, and takes from it when
-    it hears the right one, ``most`` nats at most.  When it hears something else that says nothing of the length.
+    The judge adds to what was measured when it hears a unit of ``plain``, which are not held, ``missed`` nats at most,
+    and takes from it when it hears the right one, ``present`` at most.  When it hears something else that says nothing
+    of the length.
     """
     ear = _log_odds(phone.p) - EXPECTED_PRIOR
-    return probability(_log_odds(chance) - min(max(ear, -most if phone.heard in plain else 0.0), most))
+    return probability(_log_odds(chance) - min(max(ear, -missed if phone.heard in plain else 0.0), present))
 
 
 def _log_odds(chance: float) -> float:
@@ -137,9 +148,9 @@ def _log_odds(chance: float) -> float:
     return math.log(chance / (1 - chance))
 
 
-def severity_of(chance: float) -> Severity:
-    """What a slip of this probability is told as."""
-    return Severity.ERROR if chance >= SURE else Severity.ADVICE if chance >= LIKELY else Severity.FINE
+def severity_of(chance: float, sure: float = SURE) -> Severity:
+    """What a slip of this probability is told as: an error from ``sure`` on."""
+    return Severity.ERROR if chance >= sure else Severity.ADVICE if chance >= min(LIKELY, sure) else Severity.FINE
 
 
 def told(

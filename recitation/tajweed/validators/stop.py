@@ -20,18 +20,14 @@ from recitation.tajweed.lengths import Audio, Heard
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.places import Found
 from recitation.tajweed.rules import Instance, Rule
+from recitation.tajweed.silence import LISTENED_BACK_SAMPLES, hush_s, listened
 from recitation.tajweed.tagger import instances
 from recitation.tajweed.validators.answers import answer, is_sure, probability, unclear
 from recitation.tajweed.verdict import RuleVerdict, Severity, Slip
 
-SAKT_DB, STOP_DB = 10.0, 20.0
-"""The voice is held in a sakt, and silent in a stop, where the level lies so far below the vowels around it.
-Reverberation fills a sakt, which seldom reaches the level of the room.  The voice network alone does not do: it takes
-a vowel or nasal that is sung long for no voice."""
-BEFORE_SAMPLES, AFTER_SAMPLES = SAMPLE_HZ, LAG_SAMPLES
-"""Sound before and after a pause in which the vowels around it are looked for."""
-LISTENED_BACK_SAMPLES = 4 * SAMPLE_HZ
-"""So much of a pause, its end, is listened to: no more may be kept of it, nor is more needed."""
+SAKT_DB = 10.0
+"""The voice is held in a sakt where the level lies so far below the vowels around it: reverberation fills a sakt, which
+seldom reaches the level of the room."""
 LEAST_SAKT_S, LONGEST_SAKT_S = 0.1, 1.0
 """A shorter hush is the letter itself; a longer one is a stop."""
 LEAST_BREAK_S = 0.4
@@ -76,7 +72,7 @@ class StopValidator:
             start, end = before.phone.end, heard.phone.start - LAG_SAMPLES
             if (end - start) / SAMPLE_HZ < LEAST_BREAK_S:  # of most phones nothing need be listened to
                 return
-            silence = self._hush_s(start, end, STOP_DB)
+            silence = hush_s(self._audio, start, end)
             if silence >= LEAST_BREAK_S:
                 yield _broken(before, heard, probability(5 * (silence - LEAST_BREAK_S)))
 
@@ -87,8 +83,8 @@ class StopValidator:
             return
         onset = heard.phone.start - LAG_SAMPLES
         room_db = self._room_db(onset)
-        breath = breath_s(self._audio(*_listened(before.end, onset)), room_db)
-        hush = self._hush_s(before.start - LAG_SAMPLES, onset, SAKT_DB)
+        breath = breath_s(self._audio(*listened(before.end, onset)), room_db)
+        hush = hush_s(self._audio, before.start - LAG_SAMPLES, onset, SAKT_DB)
         if breath or hush > LONGEST_SAKT_S:
             if not _may_stop(place.at):
                 longer = max(0.0, hush - LONGEST_SAKT_S)
@@ -105,32 +101,17 @@ class StopValidator:
             return []
         begin, end = phone.end + SETTLED_SAMPLES, phone.end + LISTENED_SAMPLES
         changed = _waqf_of(phone.at)
-        if changed is None or self._hush_s(begin, end, STOP_DB) < (end - begin) / SAMPLE_HZ - 0.02:
+        if changed is None or hush_s(self._audio, begin, end) < (end - begin) / SAMPLE_HZ - 0.02:
             return []
         if not self._audio(begin, end).any():  # the recording may have been cut off before the next word
             return []
         return [answer(Found(changed, (heard,), phone.at), Severity.ERROR, Slip.REPLACED, phone.p, phone.unit)]
-
-    def _hush_s(self, start: int, end: int, below_db: float) -> float:
-        """Seconds of the longest stretch from ``start`` to ``end`` that is ``below_db`` below the vowels around it."""
-        start, end = _listened(start, end)
-        frame = SAMPLE_HZ // 100
-        before, after = self._audio(start - BEFORE_SAMPLES, start), self._audio(end, end + AFTER_SAMPLES)
-        loud = max(np.quantile(levels(sound, frame), 0.9) for sound in (before, after))
-        hushed = levels(self._audio(start, end), frame) < loud - below_db
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], hushed, [False]])))
-        return int((edges[1::2] - edges[::2]).max(initial=0)) / 100
 
     def _room_db(self, end: int) -> float:
         """Level of the room in the seconds before ``end``, dBFS."""
         known = levels(self._audio(end - LISTENED_BACK_SAMPLES, end))
         known = known[known > FLOOR_DB + 1]
         return float(np.quantile(known, ROOM_QUANTILE)) if len(known) else FLOOR_DB
-
-
-def _listened(start: int, end: int) -> tuple[int, int]:
-    """The part of a pause that is listened to; of none, its end."""
-    return max(min(start, end), end - LISTENED_BACK_SAMPLES), end
 
 
 def _waqf(place: Found) -> RuleVerdict:
