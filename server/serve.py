@@ -2,19 +2,20 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import secrets
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from recitation.acoustics.engines import add_engine_arguments
 from server.app import serve
 from server.config import STATIC, Config, ConfigError, read_tokens
 from server.ice import IceServer, read_turn_secret
 from server.key_set import check_source
+from server.logs import Format, set_up
 from server.roles import read_secret
 from server.storage.place import add_place_arguments, database_url
 
@@ -87,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--capacity", type=int, default=default["capacity"].default, help="sessions at once (16)")
     how.add_argument("--lookahead-ms", type=int, default=0, choices=(0, 80, 240), help="look-ahead of the model (0)")
     how.add_argument("--static", type=Path, default=STATIC, metavar="DIR", help="files of the page")
+    how.add_argument("--log-format", choices=get_args(Format), default="text", help="of the log: text or json (text)")
     how.add_argument("--verbose", action="store_true", help="log sessions to standard error")
     fleet = parser.add_argument_group("more than one process (needs the extra 'redis')")
     fleet.add_argument("--workers", type=int, default=1, metavar="N", help="processes behind this address (1)")
@@ -142,12 +144,7 @@ def config_of(arguments: argparse.Namespace) -> Config:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted or terminated."""
-    logging.basicConfig(
-        level=logging.INFO if arguments.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    # aioice logs every candidate pair at INFO, addresses of students included.
-    logging.getLogger("aioice").setLevel(logging.WARNING)
+    set_up(arguments.log_format, verbose=arguments.verbose)
     config = config_of(arguments)
     if config.jwks is not None:
         check_source(config.jwks)

@@ -107,7 +107,7 @@ def check(config: Config) -> None:
     if config.redis is None:
         raise ConfigError("--workers needs --redis: through it teachers see the students of all workers")
     check_url(config.redis)
-    if config.needs_token and not config.tokens and config.secret is None:
+    if config.needs_token and not config.has_tokens:
         raise ConfigError("--workers needs tokens that all workers know: --token-file or --secret-file")
 
 

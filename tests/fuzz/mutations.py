@@ -13,7 +13,7 @@ EXAMPLES = int(os.environ.get("TALAQQI_FUZZ_EXAMPLES", "0"))
 """Of each property. Without it a few, and the same each time."""
 
 DISLIKED = (
-    b"", b"\0", b"\r\n", b"\n\n", b"%00", b"%2e%2e%2f", b"../", b"-1", b"0", b"65536", b"4294967296", b"9" * 40, 
+    b"", b"\0", b"\r\n", b"\n\n", b"%00", b"%2e%2e%2f", b"../", b"-1", b"0", b"65536", b"4294967296", b"9" * 40,
     b"1e999",
     b"NaN", b"null", b"[]", b"{}", b'"', b"[" * 200, b'{"a":' * 200, b"\xff", b"\xc3", "ﷺ".encode(), "\u202e".encode(),
     b"A" * 5000, b"::", b"a=mid:0", b"m=audio 0 UDP/TLS/RTP/SAVPF 0", b"a=rtpmap:111 opus/48000/2", b"a=extmap:99999 x",

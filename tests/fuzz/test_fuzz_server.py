@@ -23,12 +23,14 @@ HEADERS = [b"", f"Authorization: Bearer {TOKEN}\r\n".encode(), b"X-Forwarded-For
 KINDS = [b"application/sdp", b"application/trickle-ice-sdpfrag", b"application/json", b"text/plain"]
 
 
-def check(target: Target, answer: bytes, *, served: bool = False) -> None:
-    head, _, body = answer.partition(b"\r\n\r\n")
+def check(target: Target, request: bytes, wait_s: float = 1.0, *, served: bool = False) -> None:
+    answer = target.ask(request, wait_s)
+    head, _, _ = answer.partition(b"\r\n\r\n")
     status = head[9:12]
     assert not status.startswith(b"5") or status == b"503", answer[:2000]
     if not (status in (b"200", b"101") and served):
-        assert not TELLING.search(answer), answer[:2000]
+        # aiohttp shows a request line that is none to whoever sent it.
+        assert not [told for told in TELLING.findall(answer) if told not in request], answer[:2000]
     if status and not status.startswith(b"1"):
         assert b"nosniff" in head or status == b"400", "every answer has its headers"
     assert target.lives()
@@ -42,7 +44,7 @@ def test_requests(target: Target, line: bytes, header: bytes, token: bytes) -> N
     for extra in (header, b"Authorization: " + token + b"\r\n"):
         request = line + b"\r\nHost: localhost\r\nConnection: close\r\n" + extra + b"\r\n"
         # The page's own files and figures may name modules.
-        check(target, target.ask(request, 1.0), served=line.startswith((b"GET /static", b"GET / ", b"GET /metrics")))
+        check(target, request, served=line.startswith((b"GET /static", b"GET / ", b"GET /metrics")))
 
 
 @fuzz(12)
@@ -54,7 +56,7 @@ def test_requests(target: Target, line: bytes, header: bytes, token: bytes) -> N
 def test_bodies(target: Target, line: bytes, kind: bytes, body: bytes) -> None:
     head = b"%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\n" % (line, TOKEN.encode())
     request = head + b"Content-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
-    check(target, target.ask(request, 1.0))
+    check(target, request)
 
 
 def frame(opcode: int, payload: bytes, *, masked: bool = True, final: bool = True) -> bytes:
@@ -73,7 +75,7 @@ def frame(opcode: int, payload: bytes, *, masked: bool = True, final: bool = Tru
 FRAMES = st.builds(
     frame,
     st.sampled_from([1, 2]) | st.integers(0, 15),
-    spoiled(lines("messages") + [b"\x01\0\0\0\0\0\0\xd8\xff\xfe", b"\x02\0\0\0\0\1\2\3\4"], separator=b","),
+    spoiled([*lines("messages"), b"\x01\0\0\0\0\0\0\xd8\xff\xfe", b"\x02\0\0\0\0\1\2\3\4"], separator=b","),
     masked=st.sampled_from([True] * 9 + [False]),
     final=st.sampled_from([True] * 4 + [False]),
 )
@@ -89,7 +91,7 @@ def test_websocket_frames(target: Target, path: bytes, frames: list[bytes]) -> N
     upgrade = (
         b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % key
     )
-    check(target, target.ask(head + upgrade + b"".join(frames) + frame(8, b"\x03\xe8"), 0.3))
+    check(target, head + upgrade + b"".join(frames) + frame(8, b"\x03\xe8"), 0.3)
 
 
 @pytest.mark.soak
