@@ -52,7 +52,7 @@ export class Heard {
   take(change, message, arrival) {
     const { sheet, said } = this;
     sheet.view.touch(change.touched);
-    said.noteZero(arrival.zero_ms);
+    said.noteZero(arrival.zero_ms, arrival.measured);
     if (change.newest) {
       noteLatency("latencies", arrival.latency_ms);
       observed.latencySource = arrival.measured ? "measured" : "estimated";

@@ -229,6 +229,10 @@ export const WORDS = {
   hear_rule: ["اسمع قراءتك للموضع", "Hear how you recited it"],
   say_rule: ["{word}: {rule}، {how}", "{word}: {rule}, {how}"],
   print: ["اطبع", "Print"],
+  save: ["احفظ", "Save"],
+  save_title: ["جدول بكل ما قيل عن قراءتك", "A table of all that was told of your recitation"],
+  by_verse: ["الآيات", "By verse"],
+  rules_broken: ["أحكام خولفت", "Rules broken"],
 
   summary: ["حصيلة القراءة", "Your recitation"],
   summary_time: ["في {time}", "in {time}"],

@@ -189,6 +189,7 @@ export class Lesson {
       this.parts.watch.hear(frame);
     });
     this.parts.replay.voice = this.voice;
+    observed.sound = (from_ms, to_ms) => this.voice?.recording.slice(from_ms, to_ms) ?? new Float32Array(0);
     return this.audio;
   }
 

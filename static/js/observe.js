@@ -4,7 +4,8 @@
  *
  * @typedef {{latencies: number[], litLatencies: number[], wordLatencies: number[],
  *   latencySource: "measured"|"estimated"|"none", transport: "webrtc"|"websocket"|"none",
- *   events: object[], frames: {p95_ms: number, work_p95_ms: number}}} Observed
+ *   events: object[], frames: {p95_ms: number, work_p95_ms: number},
+ *   sound: (from_ms: number, to_ms: number) => Float32Array}} Observed
  */
 
 const KEPT = 2000;
@@ -24,6 +25,8 @@ export const observed = {
   events: [],
   /** times between frames, and the page's own work in each */
   frames: { p95_ms: 0, work_p95_ms: 0 },
+  /** the reciter's own sound between two epoch ms, 16 kHz, as far as this page remembers it */
+  sound: () => new Float32Array(0),
 };
 
 /** @param {"latencies"|"litLatencies"|"wordLatencies"} series @param {number} ms */

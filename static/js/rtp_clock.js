@@ -86,7 +86,7 @@ export function estimatedLatency(roundTrip_ms, stamps) {
   return SEND_PATH_MS + roundTrip_ms + Math.max(0, stamps[2] - stamps[0]);
 }
 
-/** The median of the newest values, without allocation. */
+/** The median and the least of the newest values, without allocation. */
 export class RunningMedian {
   /** @param {number} size */
   constructor(size) {
@@ -103,12 +103,22 @@ export class RunningMedian {
 
   /** @returns {number} NaN while empty */
   get median() {
+    return this.#rank(Math.min(this.count, this.values.length) >> 1);
+  }
+
+  /** @returns {number} NaN while empty */
+  get least() {
+    return this.#rank(0);
+  }
+
+  /** @param {number} rank from 0 */
+  #rank(rank) {
     const held = Math.min(this.count, this.values.length);
     if (!held) return NaN;
     this.sorted.fill(Infinity);
     this.sorted.set(this.values.subarray(0, held));
     this.sorted.sort();
-    return this.sorted[held >> 1];
+    return this.sorted[rank];
   }
 
   clear() {

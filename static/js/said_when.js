@@ -10,8 +10,9 @@
 import { SAMPLE_HZ } from "./messages.js";
 import { RunningMedian } from "./rtp_clock.js";
 
-/** Messages whose middle tells when a session began: two seconds and a half. */
-const ZEROS = 31;
+/** Messages that tell when a session began: half a second where the browser measures, five seconds where it guesses. */
+const MEASURED = 5;
+const GUESSED = 64;
 
 /** Another session, or a clock that was set: what was told before is worth nothing. */
 const ANOTHER_MS = 250;
@@ -20,7 +21,8 @@ export class SaidWhen {
   constructor() {
     /** Epoch ms of the newest session's sample 0, NaN before the first. */
     this.zero_ms = NaN;
-    this.zeros = new RunningMedian(ZEROS);
+    this.measured = new RunningMedian(MEASURED);
+    this.guessed = new RunningMedian(GUESSED);
     /** End of the newest phone that was told, epoch ms, and the place of its word in the passage. */
     this.newest_ms = NaN;
     this.newestPlace = 0;
@@ -32,7 +34,8 @@ export class SaidWhen {
 
   clear() {
     this.zero_ms = NaN;
-    this.zeros.clear();
+    this.measured.clear();
+    this.guessed.clear();
     this.newest_ms = NaN;
     this.newestPlace = 0;
     this.words.clear();
@@ -40,13 +43,15 @@ export class SaidWhen {
   }
 
   /**
-   * One more message tells when the session began; each is late by what the network and the timers of the browser add.
-   * @param {number} zero_ms epoch ms
+   * One more message tells when the session began.  A guess is late by whatever held the message up, never early: the
+   * least late of the last few seconds is taken.
+   * @param {number} zero_ms epoch ms @param {boolean} measured false for a guess
    */
-  noteZero(zero_ms) {
-    if (!(Math.abs(zero_ms - this.zero_ms) < ANOTHER_MS)) this.zeros.clear();
-    this.zeros.push(zero_ms);
-    this.zero_ms = this.zeros.median;
+  noteZero(zero_ms, measured) {
+    const zeros = measured ? this.measured : this.guessed;
+    if (measured && !(Math.abs(zero_ms - this.zero_ms) < ANOTHER_MS)) zeros.clear();
+    zeros.push(zero_ms);
+    this.zero_ms = measured ? zeros.median : zeros.least;
   }
 
   /** A phone was told.  @param {number} place of its word @param {number} end sample */
@@ -86,8 +91,14 @@ export class SaidWhen {
 
   /** @param {number} time_ms @returns {string|null} address of the word that was said then */
   wordAt(time_ms) {
-    for (const [at, [from, to]] of this.words) if (from <= time_ms && time_ms < to) return at;
-    return null;
+    let found = null;
+    let begun = -Infinity;
+    for (const [at, [from, to]] of this.words) {
+      if (from > time_ms || time_ms >= to || from <= begun) continue;
+      found = at;
+      begun = from;
+    }
+    return found;
   }
 
   /** @param {RuleHeard} rule @returns {Span|null} with its word, where that was said with it */

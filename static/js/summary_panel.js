@@ -1,6 +1,8 @@
 /** The panel that ends a recitation and the card of a single word, with what their buttons do. */
+import { language } from "./i18n.js";
 import { find } from "./picker.js";
 import { renderSummary, wordCard } from "./summary_view.js";
+import { save, tableToKeep } from "./verses.js";
 import { WordPopover } from "./word_popover.js";
 
 /** Narrower than this the panel covers the text. */
@@ -35,6 +37,10 @@ export class SummaryPanel {
       },
     };
     this.reopen.addEventListener("click", () => this.open());
+    find(page, "#summary-save", HTMLElement).addEventListener("click", () => {
+      const { follow, passage } = this.sheet;
+      save(`talaqqi ${passage.ref.replaceAll(":", ".")}.csv`, tableToKeep(follow, language()));
+    });
     find(page, "#summary-print", HTMLElement).addEventListener("click", () => print());
     find(page, "#summary-close", HTMLElement).addEventListener("click", () => this.close());
   }

@@ -22,6 +22,7 @@ import { heardAs, ruleLengths, ruleSlips, ruleTable, tempo } from "./rule_card.j
 import { ruleName } from "./rule_words.js";
 import { gravest } from "./rules.js";
 import { slipOf } from "./slip.js";
+import { verseTable } from "./verses.js";
 
 const COUNTED = /** @type {const} */ (["accepted", "questioned", "wrong", "unclear"]);
 
@@ -40,8 +41,7 @@ export function renderSummary(body, follow, seconds, deeds, hifz) {
     nodes.push(part("verdict", t(judged ? "all_right" : "nothing_heard"), "p"));
   }
   if (hifz.on || hifz.given) nodes.push(...helped(hifz, follow, deeds));
-  const table = ruleTable(follow);
-  if (table) nodes.push(table);
+  for (const table of [verseTable(follow), ruleTable(follow)]) if (table) nodes.push(table);
   nodes.push(part("privacy", t("privacy"), "p"));
   body.replaceChildren(...nodes);
 }

@@ -6,6 +6,7 @@ import { SaidWhen } from "/static/js/said_when.js";
 import { SoundPainter } from "/static/js/sound_painter.js";
 import { BANDS, COLUMN_MS, Fourier, VoiceColumns } from "/static/js/voice_columns.js";
 import { VoiceHealth } from "/static/js/voice_health.js";
+import { tableToKeep, verseTable, verseTallies } from "/static/js/verses.js";
 import { VoiceMarks } from "/static/js/voice_marks.js";
 
 const FRAME = VOICE_HZ / 50;
@@ -52,7 +53,7 @@ function followed() {
   const words = [1, 2].map((n) => ({ at: `1:1:${n}`, text: "ما", phones: [{ unit: "م", letters: [0, 1] }] }));
   const follow = beginFollow(words);
   const said = new SaidWhen();
-  said.noteZero(5000);
+  said.noteZero(5000, true);
   const message = { type: "feedback", seq: 1, rtp: 0, sample: 0, cursor: null, speech: true, level: -20, state: "following",
     phones: [[0, "1:1:1", 0, "م", 0, 1600, 0.9, null]], stamps: [0, 0, 0], harakah_ms: 200,
     words: [[0, "1:1:1", 0, 16000, 0.9, "accepted"]],
@@ -183,10 +184,33 @@ const cases = {
   },
   one_late_message_does_not_move_what_was_said() {
     const said = new SaidWhen();
-    for (const zero of [1000, 1001, 999, 1080, 1000]) said.noteZero(zero);
+    for (const zero of [1000, 1001, 999, 1080, 1000]) said.noteZero(zero, true);
     equal(said.zero_ms, 1000);
-    said.noteZero(9000);
+    said.noteZero(9000, true);
     equal(said.zero_ms, 9000, "another session");
+  },
+  a_guess_is_never_early() {
+    const said = new SaidWhen();
+    for (const zero of [1400, 1100, 1003, 2500]) said.noteZero(zero, false);
+    equal(said.zero_ms, 1003);
+  },
+  a_summary_is_told_by_verse() {
+    const word = (at, verdict) => ({ at, verdict, text: "", rules: [], phones: [] });
+    const broken = { severity: "error", slip: "short" };
+    const words = [word("1:1:1", "accepted"), { ...word("1:1:2", "omitted"), rules: [broken] }, word("1:2:1", null),
+      word("1:3:1", "unclear")];
+    equal(verseTallies(words).map((v) => [v.ayah, v.accepted, v.wrong, v.unclear, v.rules]),
+      [[1, 1, 1, 0, 1], [3, 0, 0, 1, 0]]);
+    equal(verseTable({ words }).querySelectorAll("tbody tr").length, 2);
+    equal(verseTable({ words: words.slice(0, 2) }), null, "one verse needs no table");
+  },
+  what_was_told_is_kept_as_a_table() {
+    const { follow } = followed();
+    const [head, word, rule] = tableToKeep(follow, "en").split("\r\n");
+    equal([head.split(",").length, word], [9, "1:1:1,ما,accepted,0.90,,,,,"]);
+    equal([rule.split(",").length, rule.includes("error"), rule.endsWith("4.0")], [9, true, true]);
+    follow.words[0].text = 'a "quoted", word';
+    equal(tableToKeep(follow, "en").split("\r\n")[1].startsWith('1:1:1,"a ""quoted"", word",accepted'), true);
   },
   a_voice_is_drawn_in_its_colours() {
     const { follow, said } = followed();

@@ -1,0 +1,209 @@
+"""The student page beyond following: one is seen and heard again, it looks as one likes, and nobody is shut out.
+
+A made voice is the microphone. ``TALAQQI_SCREENSHOTS=FOLDER`` keeps pictures of the page.
+"""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from test_recite import CHROMIUM, DESK, JUDGED, PHONE, Microphone, Watched, browser, serving
+
+from recitation.made_voice import MadeRecitation
+
+pytestmark = pytest.mark.e2e
+
+AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
+GRAVE = ("serious", "critical")
+SHIFTED = """window.shifted = 0; new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: 'layout-shift', buffered: true });"""
+"""Sums how far what is on the page has moved by itself (CLS without its windows)."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def two_ayat(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathFactory) -> Microphone:
+    recitation = make("112:1-2", voice="man4", harakah_s=0.14)
+    return Microphone.of(tmp_path_factory.mktemp("two"), "112", recitation.pcm)
+
+
+@contextmanager
+def quiet_browser(playwright: Playwright, ui: str) -> Iterator[Browser]:
+    """Chromium with a microphone that gives a tone, and `ui` as the answer to whether it may be used."""
+    running = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", "--use-fake-device-for-media-stream", ui]
+    )
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core finds seriously wrong with the page as it is, with the first element of each."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("axe.run({ resultTypes: ['violations'] }).then(r => r.violations)")
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in GRAVE]
+
+
+def test_axe_is_the_file_that_its_readme_names() -> None:
+    digest = sha256(AXE.read_bytes()).hexdigest()
+    assert digest in (AXE.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "microphone is blocked"), ("ar", "الميكروفون محجوب")])
+def test_a_refused_microphone_is_explained(playwright: Playwright, server: str, language: str, words: str) -> None:
+    with quiet_browser(playwright, "--use-fake-ui-for-media-stream=deny") as running:
+        page = running.new_page(viewport=PHONE)
+        page.goto(f"{server}/?verses=112&lang={language}")
+        page.wait_for_selector(".w[data-at]")
+        page.click("#mic")
+        page.wait_for_selector("#error:not([hidden])")
+        assert words in page.inner_text("#error-text")
+        assert page.is_visible("#error-retry")
+        assert page.evaluate("document.documentElement.dataset.live") == "false"
+        assert findings(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out(playwright: Playwright, server: str, scheme: Any) -> None:
+    with quiet_browser(playwright, "--use-fake-ui-for-media-stream") as running:
+        watched = Watched(running.new_page(viewport=DESK, color_scheme=scheme, reduced_motion="reduce"))
+        page = watched.page
+        page.goto(f"{server}/?verses=112&lang=en")
+        page.wait_for_selector(".w[data-at]")
+        assert findings(page) == []
+        for opener, dialog in (("#passage", "#picker"), ("#look-open", "#look"), ("#read-by", "#reading")):
+            page.click(opener)
+            page.wait_for_selector(f"{dialog}[open]")
+            assert findings(page) == [], dialog
+            page.keyboard.press("Escape")
+        page.goto(f"{server}/teacher")
+        page.wait_for_selector("main")
+        assert findings(page) == []
+        assert not watched.problems
+
+
+def test_it_looks_as_one_likes_and_stays_so(playwright: Playwright, server: str) -> None:
+    with quiet_browser(playwright, "--use-fake-ui-for-media-stream") as running:
+        page = running.new_page(viewport=PHONE, color_scheme="light")
+        page.add_init_script(SHIFTED)
+        page.goto(f"{server}/?verses=112&lang=ar")
+        page.wait_for_selector(".w[data-at]")
+        page.wait_for_function("document.fonts.status === 'loaded'")
+        assert page.evaluate("window.shifted") == 0, "the page moved while it loaded"
+        size = "parseFloat(getComputedStyle(document.querySelector('.text')).fontSize)"
+        ground = "getComputedStyle(document.documentElement).backgroundColor"
+        usual, day = page.evaluate(size), page.evaluate(ground)
+        page.click("#look-open")
+        page.click("#look-larger")
+        page.locator("[name=theme][value=dark]").check(force=True)
+        page.click("#look-pictures")
+        assert page.evaluate(size) == pytest.approx(1.2 * usual)
+        night = page.evaluate(ground)
+        assert night != day
+        page.reload()
+        page.wait_for_selector(".w[data-at]")
+        assert page.evaluate(size) == pytest.approx(1.2 * usual) and page.evaluate(ground) == night
+        assert page.evaluate("document.documentElement.dataset.pictures") == "false"
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= PHONE["width"], "nothing hangs over the edge"
+
+
+def test_a_surah_is_found_by_name_by_number_and_by_reciting(playwright: Playwright, server: str) -> None:
+    with quiet_browser(playwright, "--use-fake-ui-for-media-stream") as running:
+        page = running.new_page(viewport=DESK)
+        page.goto(f"{server}/?verses=1&lang=en")
+        for asked, verses in (("ikhlas", "112:1-4"), ("112", "112:1-4"), ("2:255", "2:255")):
+            page.wait_for_selector(".w[data-at]")
+            page.click("#passage")
+            page.fill("#picker-search", asked)
+            page.keyboard.press("Enter")
+            page.wait_for_function("verses => location.search.includes(verses.split('-')[0])", arg=verses)
+        page.click("#passage")
+        page.click("#picker-recite")
+        page.wait_for_selector("#finding:not([hidden])")
+
+
+def test_troubles_of_the_voice_are_named(
+    playwright: Playwright, server: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    dead = Microphone.of(tmp_path_factory.mktemp("dead"), "112", np.zeros(16_000, np.float32))
+    with browser(playwright, dead) as running:
+        watched = Watched(running.new_page(viewport=PHONE))
+        page = watched.page
+        watched.open(server, "112", "mic")
+        page.wait_for_selector("#notice[data-trouble=dead]:not([hidden])", timeout=15_000)
+        assert "Nothing at all comes from the microphone" in page.inner_text("#notice-text")
+        watched.picture("trouble-dead")
+        page.click("#notice-choose")
+        page.wait_for_selector("#look[open]")
+        assert page.locator("#look-microphone option").count() >= 2, "microphones have names once one was allowed"
+        page.keyboard.press("Escape")
+        page.context.set_offline(True)
+        page.wait_for_selector("#notice[data-trouble=offline]")
+        page.context.set_offline(False)
+        page.wait_for_selector("#notice[data-trouble=dead]")
+
+
+def test_ones_own_recitation_is_seen_and_heard_again(
+    playwright: Playwright, server: str, two_ayat: Microphone, tmp_path: Path
+) -> None:
+    with browser(playwright, two_ayat) as running:
+        watched = Watched(running.new_page(viewport=PHONE, color_scheme="dark"))
+        page = watched.page
+        watched.open(server, "112", "mic", "ar")
+        page.locator(", ".join(f".w[data-status={status}]" for status in JUDGED)).nth(3).wait_for(timeout=30_000)
+        assert ink(page, "#pictures") > 500, "nothing was drawn of the voice"
+        watched.picture("own-live")
+        page.click("#mic")
+        watched.wait_for_summary()
+        assert findings(page) == []
+        watched.picture("own-end")
+        with page.expect_download() as saved:
+            page.click("#summary-save")
+        kept = tmp_path / saved.value.suggested_filename
+        saved.value.save_as(kept)
+        rows = list(csv.DictReader(kept.read_text(encoding="utf-8-sig").splitlines()))
+        assert "112:1:1" in {row["at"] for row in rows} and {row["verdict"] for row in rows} & set(JUDGED)
+        page.click("#summary-close")
+        page.locator(".w[data-at='112:1:2']").click()
+        page.wait_for_selector("#card .replay canvas")
+        assert ink(page, "#card .replay canvas") > 500
+        page.click("#card .deed-hear")
+        page.wait_for_selector("#card .replay-cursor:not([hidden])")
+        page.wait_for_selector(".w.replayed")
+        watched.picture("own-card")
+        page.wait_for_selector(".deed-hear:not(.playing)", timeout=10_000)
+        assert page.locator(".w.replayed").count() == 0 and page.is_hidden("#card .replay-cursor")
+        heard = [event["at"] for event in page.evaluate("talaqqi.events.filter(({ type }) => type === 'replay')")]
+        assert "112:1:2" in heard and heard == sorted(heard), "the cursor went on word by word"
+        assert not watched.problems
+
+
+def ink(page: Page, canvas: str) -> int:
+    """Pixels of a canvas that are not clear."""
+    count: int = page.locator(canvas).evaluate(
+        "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 3 && v).length"
+    )
+    return count
