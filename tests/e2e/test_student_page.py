@@ -47,6 +47,13 @@ def two_ayat(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempP
     return Microphone.of(tmp_path_factory.mktemp("two"), "112", recitation.pcm)
 
 
+@pytest.fixture(scope="module")
+def shared(playwright: Playwright) -> Iterator[Browser]:
+    """One browser for tests in which nobody recites."""
+    with quiet_browser(playwright, "--use-fake-ui-for-media-stream") as running:
+        yield running
+
+
 @contextmanager
 def quiet_browser(playwright: Playwright, ui: str) -> Iterator[Browser]:
     """Chromium with a microphone that gives a tone, and `ui` as the answer to whether it may be used."""
@@ -82,67 +89,69 @@ def test_a_refused_microphone_is_explained(playwright: Playwright, server: str, 
         assert words in page.inner_text("#error-text")
         assert page.is_visible("#error-retry")
         assert page.evaluate("document.documentElement.dataset.live") == "false"
-        assert findings(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nobody_is_shut_out(playwright: Playwright, server: str, scheme: Any) -> None:
-    with quiet_browser(playwright, "--use-fake-ui-for-media-stream") as running:
-        watched = Watched(running.new_page(viewport=DESK, color_scheme=scheme, reduced_motion="reduce"))
-        page = watched.page
-        page.goto(f"{server}/?verses=112&lang=en")
+def test_nobody_is_shut_out(shared: Browser, server: str, scheme: Any) -> None:
+    context = shared.new_context(viewport=DESK, color_scheme=scheme, reduced_motion="reduce")
+    watched = Watched(context.new_page())
+    page = watched.page
+    page.goto(f"{server}/?verses=112&lang=en")
+    page.wait_for_selector(".w[data-at]")
+    assert findings(page) == []
+    for opener, dialog in (("#passage", "#picker"), ("#look-open", "#look"), ("#read-by", "#reading")):
+        page.click(opener)
+        page.wait_for_selector(f"{dialog}[open]")
+        assert findings(page) == [], dialog
+        page.keyboard.press("Escape")
+    page.goto(f"{server}/teacher")
+    page.wait_for_selector("main")
+    assert findings(page) == []
+    assert not watched.problems
+    context.close()
+
+
+def test_it_looks_as_one_likes_and_stays_so(shared: Browser, server: str) -> None:
+    context = shared.new_context(viewport=PHONE, color_scheme="light")
+    page = context.new_page()
+    page.add_init_script(SHIFTED)
+    page.goto(f"{server}/?verses=112&lang=ar")
+    page.wait_for_selector(".w[data-at]")
+    page.wait_for_function("document.fonts.status === 'loaded'")
+    assert page.evaluate("window.shifted") == 0, "the page moved while it loaded"
+    size = "parseFloat(getComputedStyle(document.querySelector('.text')).fontSize)"
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    usual, day = page.evaluate(size), page.evaluate(ground)
+    page.click("#look-open")
+    page.click("#look-larger")
+    page.locator("[name=theme][value=dark]").check(force=True)
+    page.click("#look-pictures")
+    assert page.evaluate(size) == pytest.approx(1.2 * usual)
+    night = page.evaluate(ground)
+    assert night != day
+    page.reload()
+    page.wait_for_selector(".w[data-at]")
+    assert page.evaluate(size) == pytest.approx(1.2 * usual) and page.evaluate(ground) == night
+    assert page.evaluate("document.documentElement.dataset.pictures") == "false"
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"], "nothing hangs over the edge"
+    context.close()
+
+
+def test_a_surah_is_found_by_name_by_number_and_by_reciting(shared: Browser, server: str) -> None:
+    context = shared.new_context(viewport=DESK)
+    page = context.new_page()
+    page.goto(f"{server}/?verses=1&lang=en")
+    for asked, verses in (("ikhlas", "112"), ("113", "113"), ("2:255", "2:255")):
         page.wait_for_selector(".w[data-at]")
-        assert findings(page) == []
-        for opener, dialog in (("#passage", "#picker"), ("#look-open", "#look"), ("#read-by", "#reading")):
-            page.click(opener)
-            page.wait_for_selector(f"{dialog}[open]")
-            assert findings(page) == [], dialog
-            page.keyboard.press("Escape")
-        page.goto(f"{server}/teacher")
-        page.wait_for_selector("main")
-        assert findings(page) == []
-        assert not watched.problems
-
-
-def test_it_looks_as_one_likes_and_stays_so(playwright: Playwright, server: str) -> None:
-    with quiet_browser(playwright, "--use-fake-ui-for-media-stream") as running:
-        page = running.new_page(viewport=PHONE, color_scheme="light")
-        page.add_init_script(SHIFTED)
-        page.goto(f"{server}/?verses=112&lang=ar")
-        page.wait_for_selector(".w[data-at]")
-        page.wait_for_function("document.fonts.status === 'loaded'")
-        assert page.evaluate("window.shifted") == 0, "the page moved while it loaded"
-        size = "parseFloat(getComputedStyle(document.querySelector('.text')).fontSize)"
-        ground = "getComputedStyle(document.documentElement).backgroundColor"
-        usual, day = page.evaluate(size), page.evaluate(ground)
-        page.click("#look-open")
-        page.click("#look-larger")
-        page.locator("[name=theme][value=dark]").check(force=True)
-        page.click("#look-pictures")
-        assert page.evaluate(size) == pytest.approx(1.2 * usual)
-        night = page.evaluate(ground)
-        assert night != day
-        page.reload()
-        page.wait_for_selector(".w[data-at]")
-        assert page.evaluate(size) == pytest.approx(1.2 * usual) and page.evaluate(ground) == night
-        assert page.evaluate("document.documentElement.dataset.pictures") == "false"
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= PHONE["width"], "nothing hangs over the edge"
-
-
-def test_a_surah_is_found_by_name_by_number_and_by_reciting(playwright: Playwright, server: str) -> None:
-    with quiet_browser(playwright, "--use-fake-ui-for-media-stream") as running:
-        page = running.new_page(viewport=DESK)
-        page.goto(f"{server}/?verses=1&lang=en")
-        for asked, verses in (("ikhlas", "112:1-4"), ("112", "112:1-4"), ("2:255", "2:255")):
-            page.wait_for_selector(".w[data-at]")
-            page.click("#passage")
-            page.fill("#picker-search", asked)
-            page.keyboard.press("Enter")
-            page.wait_for_function("verses => location.search.includes(verses.split('-')[0])", arg=verses)
         page.click("#passage")
-        page.click("#picker-recite")
-        page.wait_for_selector("#finding:not([hidden])")
+        page.fill("#picker-search", asked)
+        page.keyboard.press("Enter")
+        page.wait_for_function("verses => location.search.includes(`verses=${verses}`)", arg=verses)
+    page.click("#passage")
+    page.click("#picker-recite")
+    page.wait_for_selector("#finding:not([hidden])")
+    context.close()
 
 
 def test_troubles_of_the_voice_are_named(

@@ -1,4 +1,4 @@
-"""The pages' modules, run in Chromium: `module_cases.js`, `sound_cases.js` and `teacher_cases.js` hold the cases, one test each here."""
+"""The pages' modules, run in Chromium: each `*_cases.js` holds the cases of a page, one test each here."""
 
 import html
 import re
