@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test check samples lexicon clean system
+.PHONY: serve test check samples lexicon clean system audit
 
 serve: $(VENV)/.serve ## install what is missing and serve the page on http://localhost:8080
 	$(BIN)/talaqqi serve
@@ -15,6 +15,11 @@ test: check ## everything the project promises, in under ten minutes on two core
 check: $(VENV)/.test system
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+audit: ## look up known weaknesses of every pinned dependency, in a virtual environment that is thrown away
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
+	"$$folder/bin/pip" install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3' && \
+	"$$folder/bin/pip-audit" --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
 samples: $(VENV)/.test ## synthesise the bundled recitations again
 	$(BIN)/python -m recitation.made_voice samples static/samples

@@ -309,6 +309,7 @@ class Server:
 
     async def _metrics_text(self, request: web.Request) -> web.Response:
         self.live.busy()
+        self.live.count_waiting()
         return web.Response(body=self.metrics.text().encode(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:

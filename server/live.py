@@ -321,6 +321,10 @@ class Live:
         self._metrics.busy.set(share)
         return share
 
+    def count_waiting(self) -> None:
+        """Note how many hops of all sessions wait for the encoder."""
+        self._metrics.hops_waiting.set(sum(seat.line.hops_ready for seat in self._seats))
+
     async def finish(self, seat: Seat) -> Update | None:
         """End a seat's audio and close every phone of its line; None when it left or was restarted meanwhile."""
         seat.finish()

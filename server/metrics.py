@@ -142,6 +142,7 @@ class Metrics:
         self.stages = {stage: Histogram(_STAGE_BOUNDS[stage]) for stage in STAGES}
         self.batch = Histogram(_BATCH_BOUNDS)
         self.busy = Gauge()
+        self.hops_waiting = Gauge()
         self.loop_lag = Histogram(_LAG_BOUNDS)
         self.nodes = Gauge(1)
         self.redis_up = Gauge()
@@ -200,6 +201,7 @@ class Metrics:
         yield "stage_seconds", "Time in each stage of a hop.", _labelled("stage", self.stages)
         yield "batch_sessions", "Sessions in an encoder step.", {"": self.batch}
         yield "encoder_busy_ratio", "Share of the last 2 s the encoder was busy.", {"": self.busy}
+        yield "hops_waiting", "Hops of all sessions that wait for the encoder.", {"": self.hops_waiting}
         yield "loop_lag_seconds", "Lateness of a 20 ms timer on the event loop.", {"": self.loop_lag}
         yield "page_frame_seconds", "95th percentile of frame times, as pages report.", {"": self.page_frames}
         yield "storage_rows_total", "Verdicts and remarks kept.", {"": self.storage_rows}
