@@ -420,7 +420,7 @@ class Session:
             self._send(self.audience.told())
 
     def _audience_changed(self) -> None:
-        self.watched.let_listen(self.audience.may is True)
+        self.watched.let_listen(self.audience.may)
         self._send(self.audience.told())
 
     def _state_changed(self, state: str) -> None:

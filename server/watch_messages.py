@@ -65,7 +65,9 @@ class Tile(msgspec.Struct, frozen=True):
     slips: Annotated[tuple[Doubt, ...], Meta(description="newest first")]
     loss: Annotated[Probability, Meta(description="share of packets lost in the last 5 s")]
     silent_s: Annotated[int, Meta(ge=0, description="whole seconds since audio came")]
-    may_listen: Annotated[bool, Meta(description="the student lets teachers listen")] = False
+    may_listen: Annotated[
+        bool | None, Meta(description="what the student said to being listened to; null: nothing yet")
+    ] = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):

@@ -109,7 +109,7 @@ class Watched:
         self._heard_mark = 0
         """Of the newest hop."""
         self._packets: deque[tuple[int, int]] = deque([(0, 0)], maxlen=LOSS_READINGS)
-        self._may_listen = False
+        self._may_listen: bool | None = None
         self._loss, self._silent_s = 0.0, 0
         self._tile: tuple[int, Tile] | None = None
 
@@ -155,8 +155,8 @@ class Watched:
             self._loss, self._silent_s = loss, int(silent_s)
             self.tile_mark += 1
 
-    def let_listen(self, may: bool) -> None:
-        """Whether the student lets teachers listen."""
+    def let_listen(self, may: bool | None) -> None:
+        """What the student said to being listened to; None: nothing yet."""
         if may is not self._may_listen:
             self._may_listen = may
             self.tile_mark += 1

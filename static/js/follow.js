@@ -29,6 +29,7 @@
  * @property {number} end
  * @property {boolean} passed the cursor has been on it or just over it
  * @property {boolean} mended wrong or questioned first, accepted on repeating
+ * @property {boolean} overruled the verdict is a teacher's, and stands whatever is recited after it
  * @property {RuleHeard[]} rules the newest verdict on each rule that was told, in the order of the letters
  *
  * @typedef {object} Follow
@@ -80,6 +81,7 @@ export function beginFollow(words) {
       end: 0,
       passed: false,
       mended: false,
+      overruled: false,
       rules: [],
     })),
     total: words.length,
@@ -182,7 +184,7 @@ function takeRuleRow(follow, row, change) {
  * @returns {boolean} whether the word takes the verdict
  */
 function judge(word, status, score, start, end) {
-  if (status === "repeated" || status === "not_reached" || word.verdict === "accepted") return false;
+  if (status === "repeated" || status === "not_reached" || word.overruled || word.verdict === "accepted") return false;
   const definite = word.verdict !== null && word.verdict !== "unclear" && word.verdict !== "omitted";
   if (definite && (status === "unclear" || status === "omitted")) return false;
   word.mended = definite && status === "accepted";
@@ -192,6 +194,17 @@ function judge(word, status, score, start, end) {
   word.end = end;
   word.passed = true;
   return true;
+}
+
+/**
+ * A teacher's verdict in place of any other.
+ * @param {Follow} follow @param {string} at @param {Verdict} status
+ * @returns {number} index of the word, -1 where the passage has none such
+ */
+export function overrule(follow, at, status) {
+  const place = follow.places.get(at) ?? -1;
+  if (place >= 0) Object.assign(follow.words[place], { verdict: status, overruled: true, mended: false });
+  return place;
 }
 
 /** @param {Follow} follow @param {import("./messages.js").CursorRow} cursor @param {Change} change */
@@ -251,6 +264,10 @@ export function takeSummary(follow, summary) {
     if (word.verdict === "accepted" || told.status !== word.verdict) continue;
     word.phones = told.phones.map(({ first, stop, ...phone }) => ({ ...phone, letters: lettersOf(first, stop) }));
     touched.add(place);
+  }
+  for (const [at, status] of summary.overruled ?? []) {
+    const place = overrule(follow, at, status);
+    if (place >= 0) touched.add(place);
   }
   follow.summed = summary.rules !== undefined;
   follow.harakah_ms = summary.harakah_ms ?? follow.harakah_ms;

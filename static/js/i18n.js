@@ -258,6 +258,24 @@ export const WORDS = {
   say_word: ["{word}: {status}", "{word}: {status}"],
   say_doubt: ["المطلوب {expected}، والمسموع {heard}", "expected {expected}, heard {heard}"],
 
+  overruled: ["بحكم المعلّم", "by the teacher"],
+  word_overruled: ["هذا حكم معلّمك", "This is your teacher's verdict"],
+  notes: ["ملاحظات معلّمك", "Your teacher's notes"],
+  note_repeat: ["أعد من هنا", "Repeat from here"],
+  note_overruled: ["حكم معلّمك على الكلمة: {status}", "Your teacher's verdict: {status}"],
+  listen_asked: ["يودّ معلّمك أن يستمع إليك", "Your teacher would like to listen"],
+  listen_note: [
+    "يسمع صوتك وأنت تقرأ، ولا يُحفظ، ولك أن ترجع متى شئت.",
+    "They hear you as you recite. Nothing is kept, and you can take it back at any time.",
+  ],
+  listen_may: ["لمعلّمك أن يستمع", "Your teacher may listen"],
+  listen_may_not: ["ليس لمعلّمك أن يستمع", "Your teacher may not listen"],
+  listened_by: ["يستمع إليك الآن: {names}", "Listening now: {names}"],
+  listen_allow: ["اسمح", "Allow"],
+  listen_refuse: ["لا", "No"],
+  listen_stop: ["أوقف الاستماع", "Stop"],
+  teacher_unnamed: ["معلّمك", "your teacher"],
+
   error_not_found: [
     "لم يتبيّن موضعك. اقرأ قدرًا أكثر، أو اختر الموضع بنفسك.",
     "Your place did not become clear. Recite a little more, or choose the passage yourself.",

@@ -19,6 +19,8 @@
  * @property {import("./error_bar.js").ErrorBar} errors
  * @property {import("./summary_panel.js").SummaryPanel} summary
  * @property {import("./reading_dialog.js").ReadingDialog} readingDialog
+ * @property {import("./consent.js").Consent} consent
+ * @property {import("./remarks.js").Remarks} remarks
  */
 import { query, token } from "./address.js";
 import { t } from "./i18n.js";
@@ -162,6 +164,7 @@ export class Lesson {
     pictures.begin();
     watch.begin(context, source);
     void this.voice?.record(source.stream);
+    this.parts.remarks.clear();
     const transports = new Transports(token, query.get("transport"));
     this.recital = new Recital(source, seek ? AUTO : sheet.passage.ref, sheet.follow, transports, {
       onstate: (state, tries) => this.#enter(state, tries),
@@ -175,6 +178,7 @@ export class Lesson {
       onfound: (found) => this.#takeFound(found),
       onrefused: (why) => this.#refuseReading(why),
       onerror: (error, again_s) => this.#fail(error, again_s),
+      onteacher: (message) => this.#takeTeacher(message),
       onfinish: (seconds) => this.#finish(seconds),
     });
     void this.awake.keep();
@@ -279,6 +283,7 @@ export class Lesson {
   #finish(seconds) {
     const { sheet, heard, meter, pictures, watch, dock, errors, summary } = this.parts;
     this.recital = null;
+    this.parts.consent.leave();
     meter.stop();
     pictures.end();
     watch.end();
@@ -294,6 +299,12 @@ export class Lesson {
     if (broken && !sheet.follow.words.some((word) => word.verdict !== null || word.passed)) return;
     heard.said.noteLate(sheet.follow);
     summary.finish(seconds);
+  }
+
+  /** @param {import("./messages.js").FromTeacher} message */
+  #takeTeacher(message) {
+    if (message.type === "listened") this.parts.consent.take(message);
+    else this.parts.remarks.take(message);
   }
 
   giveHint() {

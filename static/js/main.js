@@ -1,6 +1,7 @@
 /** The student page: makes its parts, wires its controls, and runs its one animation loop. */
 import { query, remember, token } from "./address.js";
 import { Announcer } from "./announce.js";
+import { Consent } from "./consent.js";
 import { Dock } from "./dock.js";
 import { ErrorBar } from "./error_bar.js";
 import { Heard } from "./heard.js";
@@ -17,6 +18,7 @@ import { ProgressDialog } from "./progress.js";
 import { readingOf, written } from "./reading.js";
 import { ReadingDialog } from "./reading_dialog.js";
 import { Replay } from "./replay.js";
+import { Remarks } from "./remarks.js";
 import { rtpWorker } from "./rtp_clock.js";
 import { fetchRuleNames } from "./rule_words.js";
 import { SamplesDialog } from "./samples.js";
@@ -49,8 +51,10 @@ const readingDialog = new ReadingDialog(find(document, "#reading", HTMLDialogEle
 });
 const lookDialog = new LookDialog(find(document, "#look", HTMLDialogElement), repaint, () => void lesson.changeMicrophone());
 const watch = new VoiceWatch(node("notice"), () => lookDialog.open());
+const consent = new Consent(node("consent"), (may) => lesson.recital?.send({ type: "consent", may }));
+const remarks = new Remarks(node("notes"), sheet);
 const lesson = new Lesson(page, {
-  sheet, heard, dock, meter, pictures, replay, watch, announcer, hifz, errors, summary, readingDialog,
+  sheet, heard, dock, meter, pictures, replay, watch, announcer, hifz, errors, summary, readingDialog, consent, remarks,
 });
 const picker = new Picker(find(document, "#picker", HTMLDialogElement), (ref) => void lesson.choose(ref), () => {
   void lesson.startFinding();
@@ -96,6 +100,8 @@ function switchLanguage() {
   dock.retell();
   sheet.retell();
   watch.retell();
+  consent.retell();
+  remarks.retell();
   repaint();
 }
 

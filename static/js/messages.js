@@ -30,7 +30,8 @@
  * @property {number|null} [harakah_ms] the reciter's own tempo, null until it is known
  * @property {[rx_ms: number, encoded_ms: number, sent_ms: number]} stamps
  *
- * @typedef {{type: "welcome", session: string, verses: string, engine: string, lookahead_ms: number}} Welcome
+ * @typedef {{type: "welcome", session: string, verses: string, engine: string, lookahead_ms: number,
+ *   watched?: boolean}} Welcome
  * @typedef {{at: string, p: number, text: string}} Candidate `at` is surah:ayah
  * @typedef {{type: "candidates", places: Candidate[]}} Candidates
  * @typedef {{type: "found", verses: string, at: string, p: number}} Found
@@ -41,8 +42,13 @@
  * @typedef {{at: string, text: string, start: number, end: number, score: number, status: Verdict,
  *   phones: SummaryPhone[]}} SummaryWord
  * @typedef {{type: "summary", verses: string, words: SummaryWord[], accepted: number, questioned: number,
- *   seconds: number, rules?: RuleRow[], harakah_ms?: number|null}} Summary
- * @typedef {Welcome|Candidates|Found|Pong|ProtocolError|Summary} Control
+ *   seconds: number, rules?: RuleRow[], harakah_ms?: number|null, overruled?: OverruledRow[]}} Summary
+ * @typedef {[at: string, status: Verdict, was: Verdict]} OverruledRow
+ * @typedef {{type: "remark", text: string, at: string|null}} Remark with `at`: repeat from this word
+ * @typedef {{type: "overruled", at: string, status: Verdict, was: Verdict}} Overruled
+ * @typedef {{type: "listened", may: boolean|null, by: string[], asked: boolean}} Listened `may`: what the student said
+ * @typedef {Remark|Overruled|Listened} FromTeacher
+ * @typedef {Welcome|Candidates|Found|Pong|ProtocolError|Summary|FromTeacher} Control
  *
  * @typedef {{surah: number, name: string, latin: string, ayat: number}} Surah
  * @typedef {{unit: string, letters: [start: number, end: number]}} TextPhone `letters` is half-open

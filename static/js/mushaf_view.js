@@ -179,9 +179,11 @@ export class MushafView {
     if (grave) span.dataset.rule = grave;
     else delete span.dataset.rule;
     const asked = ASKING.has(status) ? [describe(word.verdict, status)] : [];
+    if (word.overruled) asked.push(t("overruled"));
     offer(span, [...asked, ...rules.map(({ rule }) => ruleName(rule))]);
     span.classList.toggle("omitted", word.verdict === "omitted");
     span.classList.toggle("mended", word.mended);
+    span.classList.toggle("overruled", word.overruled);
     this.#hide(span, index);
     if (this.letters) this.#markLetters(follow, index);
   }

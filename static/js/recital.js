@@ -23,6 +23,7 @@
  * @property {(found: import("./messages.js").Found) => Promise<Follow|null>} onfound null when the text cannot be had
  * @property {(why: string) => void} onrefused the settings of the reading
  * @property {(error: Error, again_s: number|null) => void} onerror `again_s` until the next try, null for none
+ * @property {(message: import("./messages.js").FromTeacher) => void} onteacher
  * @property {(seconds: number) => void} onfinish
  */
 import { beginSession, takeFeedback, takeSummary } from "./follow.js";
@@ -231,6 +232,8 @@ export class Recital {
         this.listener.onrepaint(takeSummary(this.follow, message));
         this.summarised?.();
       });
+    } else if (message.type === "remark" || message.type === "overruled" || message.type === "listened") {
+      this.listener.onteacher(message);
     } else if (message.type === "error" && message.code === "bad_reading") {
       this.listener.onrefused(message.text);
     } else if (message.type === "error" && message.code !== "not_seeking") {

@@ -158,6 +158,7 @@ export function wordCard(word, follow, deeds) {
 
 /** @param {WordState} word @returns {HTMLElement[]} */
 function reasons(word) {
+  if (word.overruled) return [part("reason", t("word_overruled"), "p")];
   const found = doubts(word);
   if (found.length) return found.flatMap((phone) => [contrast(phone.unit, phone.heard), ...advice(phone)]);
   /** @type {Record<string, string>} */

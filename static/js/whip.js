@@ -116,10 +116,11 @@ let known = null;
 
 /**
  * The server's STUN and TURN servers, asked for once: candidates are gathered before the answer could tell them.
- * @param {string} token @returns {Promise<RTCIceServer[]>} none when they cannot be had
+ * @param {string} token @param {string} [endpoint] what the token is good for
+ * @returns {Promise<RTCIceServer[]>} none when they cannot be had
  */
-export function iceServers(token) {
-  known ??= fetch("/whip", {
+export function iceServers(token, endpoint = "/whip") {
+  known ??= fetch(endpoint, {
     method: "OPTIONS",
     headers: token ? { Authorization: `Bearer ${token}` } : {},
     signal: AbortSignal.timeout(SIGNALLING_DEADLINE_MS),

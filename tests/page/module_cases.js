@@ -1,17 +1,19 @@
 /** Cases run in a browser by test_page_modules.py; each leaves one line, "ok NAME" or "failed NAME: why". */
 import { Announcer } from "/static/js/announce.js";
 import { Chips } from "/static/js/chips.js";
+import { Consent } from "/static/js/consent.js";
 import { FindingView } from "/static/js/finding.js";
 import { beginFollow, beginSession, doubts, markOf, slips, statusOf, takeFeedback, takeSummary, tally } from "/static/js/follow.js";
 import { FrameSender, OPUS, PCM, opusFrame, pcmFrame } from "/static/js/frames.js";
 import { Hifz, SILENCE_S, firstLetters } from "/static/js/hifz.js";
-import { setLanguage } from "/static/js/i18n.js";
+import { setLanguage, t } from "/static/js/i18n.js";
 import { nameOf, signOf } from "/static/js/letters.js";
 import { MushafView } from "/static/js/mushaf_view.js";
 import { formatRef, parseRef, searchSurahs } from "/static/js/passage.js";
 import { dayName, everyDay, minutesChart, progressParts, ruleLine } from "/static/js/progress_view.js";
 import { CHOICES, USUAL, choose, keepReading, keptReading, readingOf, written } from "/static/js/reading.js";
 import { ReadingDialog } from "/static/js/reading_dialog.js";
+import { Remarks } from "/static/js/remarks.js";
 import { Resampler } from "/static/js/resampler.js";
 import { RtpClock, RunningMedian } from "/static/js/rtp_clock.js";
 import { counts, heardAs, lengthMeter, ruleLengths, ruleSlips, ruleTable, tempo } from "/static/js/rule_card.js";
@@ -103,7 +105,77 @@ function shown(follow, veil = () => "open") {
 const marked = (name) => [...CSS.highlights.get(`tq-${name}`)].map(String);
 const statuses = (follow) => follow.words.map((_, index) => statusOf(follow, index)).join(" ");
 
+function consentBar() {
+  const root = document.createElement("div");
+  root.innerHTML = '<p id="consent-text"></p><p id="consent-note"></p><button id="consent-yes"></button><button id="consent-no"></button>';
+  document.body.append(root);
+  const told = [];
+  const consent = new Consent(root, (may) => told.push(may));
+  return { root, told, consent, text: () => (root.hidden ? "" : root.querySelector("#consent-text").textContent) };
+}
+const listened = (fields) => ({ type: "listened", may: null, by: [], asked: false, ...fields });
+function remarksOn(follow) {
+  const { view } = shown(follow);
+  const list = document.createElement("ul");
+  const sheet = { follow, view, placeOf: (at) => follow.places.get(at) ?? -1 };
+  return { list, view, remarks: new Remarks(list, sheet), texts: () => [...list.querySelectorAll("p")].map((p) => p.textContent) };
+}
+
 const cases = {
+  consent_is_asked_when_a_teacher_would_like_to_and_who_listens_is_shown() {
+    const { root, told, consent, text } = consentBar();
+    consent.take(listened({}));
+    equal(text(), "", "nobody is asked before");
+    consent.take(listened({ asked: true }));
+    equal(text(), t("listen_asked"));
+    root.querySelector("#consent-yes").click();
+    equal(told, [true]);
+    consent.take(listened({ may: true, by: ["Idris", ""] }));
+    equal(text(), t("listened_by", { names: `Idris، ${t("teacher_unnamed")}` }));
+    root.querySelector("#consent-no").click();
+    consent.take(listened({ may: false }));
+    equal([told, text(), root.querySelector("#consent-yes").hidden], [[true, false], t("listen_may_not"), false]);
+    consent.leave();
+    equal(text(), "");
+  },
+  consent_holds_for_the_page_and_a_new_session_is_told() {
+    const { told, consent, root } = consentBar();
+    consent.take(listened({ asked: true }));
+    root.querySelector("#consent-yes").click();
+    consent.take(listened({ may: true }));
+    consent.leave();
+    consent.take(listened({}));
+    equal(told, [true, true]);
+  },
+  what_a_teacher_says_is_noted_and_put_right_in_the_text() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ words: [verdict(1, 1, "questioned"), verdict(2, 2, "accepted")] }));
+    const { list, view, remarks, texts } = remarksOn(follow);
+    equal(list.childElementCount, 0);
+    remarks.take({ type: "remark", text: "<b>Slower</b>", at: null });
+    remarks.take({ type: "remark", text: "", at: "112:1:3" });
+    remarks.take({ type: "overruled", at: "112:1:1", status: "accepted", was: "questioned" });
+    equal(texts(), ["<b>Slower</b>", t("note_repeat"), t("note_overruled", { status: t("accepted") })]);
+    equal([...list.querySelectorAll(".note-word")].map((word) => word.textContent), ["قُلْ", "قُلْ"]);
+    view.frame(follow);
+    equal([statuses(follow), view.spans[0].classList.contains("overruled")], ["accepted accepted pending pending pending", true]);
+    takeFeedback(follow, feedback({ words: [verdict(3, 1, "wrong")] }));
+    equal(statuses(follow).split(" ")[0], "accepted");
+    remarks.take({ type: "overruled", at: "112:1:1", status: "wrong", was: "questioned" });
+    equal(texts(), ["<b>Slower</b>", t("note_repeat"), t("note_overruled", { status: t("wrong") })], "the newest on a word is kept");
+    remarks.take({ type: "remark", text: "Again", at: null });
+    equal(texts()[0], t("note_repeat"), "the oldest made room");
+    list.querySelector(".round").click();
+    equal([list.childElementCount, list.hidden], [2, false]);
+    remarks.clear();
+    equal(list.hidden, true);
+  },
+  a_summary_keeps_what_a_teacher_said() {
+    const follow = begin();
+    takeFeedback(follow, feedback({ words: [verdict(1, 1, "accepted")] }));
+    takeSummary(follow, summaryOf({ overruled: [["112:1:1", "wrong", "accepted"], ["1:1:1", "wrong", "accepted"]] }));
+    equal([statuses(follow).split(" ")[0], follow.words[0].overruled], ["wrong", true]);
+  },
   cursor_lights_the_word_and_leaves_it_tentative() {
     const follow = begin();
     takeFeedback(follow, feedback({ cursor: ["112:1:1", 0, 10] }));

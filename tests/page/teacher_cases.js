@@ -130,7 +130,7 @@ const cases = {
     const opened = await openedSession();
     opened.take(rows({ words: [verdict(1, 1, "accepted")], overruled: [["112:1:1", "wrong", "accepted"]] }), 0);
     await opened.turnTo("auto");
-    equal([opened.seeking, opened.view.spans.length, opened.overruled.size], [true, 0, 0]);
+    equal([opened.seeking, opened.view.spans.length, opened.follow.words.length], [true, 0, 0]);
     await opened.turnTo("112");
     equal(statuses(opened), "pending pending pending pending");
   },

@@ -8,6 +8,7 @@ import { addWords } from "./words.js";
 import { Ayat } from "./ayat.js";
 import { ClassFeed, fetchMe } from "./class_feed.js";
 import { ClassHistory } from "./history.js";
+import { Listening } from "./listening.js";
 import { OpenedSession } from "./opened.js";
 import { OPEN_CLASS } from "./protocol.js";
 import { fetchRuleNames } from "../rule_words.js";
@@ -43,6 +44,10 @@ const choice = new WordChoice(
   sayWord,
   openCard,
 );
+
+const token = takeToken();
+const listening = new Listening(token, showListening);
+const level = node("listen-level");
 
 // what is going on
 /** @type {readonly Surah[]} */
@@ -80,13 +85,17 @@ function take(message) {
     case "snapshot": {
       const live = new Set(message.sessions.map(({ session }) => session));
       for (const session of [...tiles.shown.keys()]) if (!live.has(session)) remove(session);
-      for (const tile of message.sessions) tiles.put(tile);
+      for (const tile of message.sessions) {
+        tiles.put(tile);
+        listening.heard(tile.session, tile.may_listen);
+      }
       if (opened) feed?.send({ type: "open", session: opened.session });
       break;
     }
     case "tiles":
       for (const tile of message.sessions) {
         if (tiles.put(tile)) announcer.say("state", t("began", { name: nameOfTile(tile) }));
+        listening.heard(tile.session, tile.may_listen);
       }
       for (const session of message.gone) {
         const tile = tiles.get(session);
@@ -161,6 +170,7 @@ function open(session) {
 function leave() {
   if (!opened) return;
   const session = opened.session;
+  listening.stop();
   feed?.send({ type: "close", session });
   opened.leave();
   opened = null;
@@ -218,6 +228,25 @@ function placeBeside(card, span) {
   card.style.top = `${within(top, innerHeight - height)}px`;
 }
 
+// ---- listening
+
+/** @param {import("./listening.js").ListeningState} state @param {string} why */
+function showListening(state, why) {
+  const button = node("listen");
+  button.textContent = t(listening.on ? "listen_stop" : "listen");
+  button.setAttribute("aria-pressed", String(listening.on));
+  node("listen-state").textContent = state === "off" ? "" : t(`listening_${state}`, { text: why });
+  node("opened").dataset.listening = state;
+}
+
+node("listen").addEventListener("click", () => {
+  if (listening.on) listening.stop();
+  else if (opened) {
+    listening.may = tiles.get(opened.session)?.may_listen ?? null;
+    listening.begin(opened.session);
+  }
+});
+
 // ---- what the teacher says
 
 /** @param {string} at */
@@ -271,6 +300,7 @@ node("language").addEventListener("click", () => {
   node("told").textContent = "";
   tiles.touchAll();
   view.retitle(surahs);
+  showListening(listening.state, "");
   showClass();
 });
 classes.addEventListener("change", () => {
@@ -293,6 +323,7 @@ function turnTo(lang, remember) {
 function frame(now) {
   tiles.frame();
   opened?.frame();
+  if (listening.state === "live") level.style.setProperty("--level", String(Math.min(1, 3 * listening.level)));
   if (opened && now - delayShownAt > DELAY_SHOWN_EVERY_MS) {
     delayShownAt = now;
     const seconds = opened.delay.median / 1000;
@@ -330,7 +361,6 @@ async function begin() {
   }
 }
 
-const token = takeToken();
 const records = new ClassHistory(node("records"), token, (at) => {
   const [surah, ayah] = splitAddress(at);
   return t("place", { surah: surahName(surah), ayah });

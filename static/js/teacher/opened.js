@@ -3,9 +3,8 @@
  * those of a teacher over ours.
  *
  * @typedef {import("./protocol.js").Rows} Rows
- * @typedef {import("./protocol.js").Ruling} Ruling
  */
-import { beginFollow, takeFeedback } from "../follow.js";
+import { beginFollow, overrule, takeFeedback } from "../follow.js";
 import { AUTO } from "../messages.js";
 import { fetchPassage } from "../passage.js";
 import { RunningMedian } from "../rtp_clock.js";
@@ -23,8 +22,6 @@ export class OpenedSession {
     this.ondoubt = ondoubt;
     this.verses = "";
     this.follow = beginFollow([]);
-    /** @type {Map<string, Ruling>} */
-    this.overruled = new Map();
     /** The text is there.  */
     this.placed = false;
     /** What had been recited before it was opened has been shown. */
@@ -47,7 +44,6 @@ export class OpenedSession {
     this.verses = verses;
     this.placed = this.caughtUp = false;
     this.waiting = [];
-    this.overruled.clear();
     this.follow = beginFollow([]);
     this.view.clear();
     if (verses === AUTO) return true;
@@ -77,14 +73,9 @@ export class OpenedSession {
   #apply(rows) {
     const message = /** @type {import("../messages.js").Feedback} */ (/** @type {unknown} */ (rows));
     const change = takeFeedback(this.follow, message);
-    for (const [at, status] of rows.overruled) this.overruled.set(at, status);
-    // The teacher's verdict stands, whatever is recited after it.
-    for (const [at, status] of this.overruled) {
-      const place = this.follow.places.get(at);
-      if (place === undefined) continue;
-      if (this.follow.words[place].verdict !== status) change.touched.add(place);
-      this.follow.words[place].verdict = status;
-      this.view.spans[place].classList.add("overruled");
+    for (const [at, status] of rows.overruled) {
+      const place = overrule(this.follow, at, status);
+      if (place >= 0) change.touched.add(place);
     }
     this.view.touch(change.touched);
     for (const place of this.caughtUp ? change.judged : []) {

@@ -31,6 +31,7 @@
  * @property {Doubt[]} slips newest first
  * @property {number} loss share of packets
  * @property {number} silent_s
+ * @property {boolean|null} may_listen what the student said to being listened to; null: nothing yet
  *
  * @typedef {[at: string, status: Ruling, was: Verdict]} OverruledRow
  *

@@ -50,7 +50,7 @@ export function statusText(opened, index) {
   const word = opened.follow.words[index];
   const status = statusOf(opened.follow, index);
   const told = word.verdict === null ? t(status === "current" ? "here_now" : status) : describe(word.verdict, status);
-  return opened.overruled.has(word.at) ? `${told} (${t("overruled")})` : told;
+  return word.overruled ? `${told} (${t("overruled")})` : told;
 }
 
 /** What was heard in place of a letter.  @param {import("../follow.js").WordState} word @returns {HTMLElement[]} */
