@@ -57,6 +57,8 @@ def test_every_text_named_exists_in_both_languages() -> None:
         named |= set(re.findall(r'\bt\("(\w+)"', script.read_text(encoding="utf-8")))
     named |= {f"state_{state}" for state in ("waiting", "following", "unclear", "lost", "done")}
     named |= {f"link_{state}" for state in ("connecting", "broken", "expired", "refused", "needed")}
+    named |= {f"listening_{state}" for state in ("connecting", "asked", "live", "refused", "failed", "lost")}
+    named.add("listening_stop")
     named.add("here_now")
     assert len(named) > 40
     assert sorted(named - OWN.keys() - SHARED.keys()) == []

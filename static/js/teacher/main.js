@@ -233,7 +233,7 @@ function placeBeside(card, span) {
 /** @param {import("./listening.js").ListeningState} state @param {string} why */
 function showListening(state, why) {
   const button = node("listen");
-  button.textContent = t(listening.on ? "listen_stop" : "listen");
+  button.textContent = t(listening.on ? "listening_stop" : "listen");
   button.setAttribute("aria-pressed", String(listening.on));
   node("listen-state").textContent = state === "off" ? "" : t(`listening_${state}`, { text: why });
   node("opened").dataset.listening = state;

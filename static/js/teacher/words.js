@@ -57,7 +57,7 @@ export const TEACHER_WORDS = {
   repeat: ["أعد من هنا", "Repeat from here"],
   your_verdict: ["حكمك", "Your verdict"],
   listen: ["استمع", "Listen"],
-  listen_stop: ["أوقف", "Stop listening"],
+  listening_stop: ["أوقف", "Stop listening"],
   listening_connecting: ["جارٍ الوصل…", "Connecting…"],
   listening_live: ["تسمع الطالب الآن", "You hear the student"],
   listening_asked: ["سُئل الطالب، ويُنتظر إذنه", "The student has been asked; waiting for them to agree"],
