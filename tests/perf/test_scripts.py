@@ -17,7 +17,7 @@ from server.delays import Unit
 from server.reciter import Heard, Recording
 
 PERF = Path(__file__).resolve().parents[2] / "perf"
-SCRIPTS = ("accuracy", "cost", "latency", "load", "stages", "stress", "work")
+SCRIPTS = ("accuracy", "cost", "latency", "load", "stages", "storage", "stress", "work")
 SLOW_S = 300
 
 
