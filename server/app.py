@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -337,9 +338,24 @@ def _file(request: web.Request, path: Path) -> web.FileResponse:
     return response
 
 
+def tls_of(config: Config) -> ssl.SSLContext | None:
+    """TLS 1.2 or later with the files of `config`; None where it names none. Raises ConfigError."""
+    if config.tls_certificate is None or config.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        why = f"{config.tls_certificate} and {config.tls_key}: {error}"
+        raise ConfigError(f"no TLS certificate and key in PEM are in {why}") from error
+    return context
+
+
 async def serve(config: Config, started: Callable[[str], None], stop: asyncio.Event) -> None:
     """Serve until `stop` is set; `started` is told the address once sessions are accepted. Raises OSError when the
     address is taken, ModelError, LexiconError, ConfigError."""
+    tls = tls_of(config)
     server = Server(config, default_lexicon(), load_ear(config))
     runner = web.AppRunner(server.application(), access_log=None, handle_signals=False)
     await runner.setup()
@@ -347,9 +363,9 @@ async def serve(config: Config, started: Callable[[str], None], stop: asyncio.Ev
         if config.worker_socket is not None:
             await web.UnixSite(runner, config.worker_socket, backlog=128).start()
         else:
-            await web.TCPSite(runner, config.host, config.port, backlog=128).start()
+            await web.TCPSite(runner, config.host, config.port, backlog=128, ssl_context=tls).start()
             host, port = runner.addresses[0][:2]
-            started(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+            started(f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}/")
         await stop.wait()
     finally:
         await runner.cleanup()

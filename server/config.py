@@ -39,6 +39,9 @@ class Config:
     token_issuer: str = ""
     token_audience: str = ""
     """What tokens with a role must say in `iss` and `aud`; empty: anything."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    """PEM files; https is spoken with them, no proxy needed."""
     open_to_all: bool = False
     """No token wanted, whatever `host` is."""
     public_ip: str | None = None
@@ -125,6 +128,8 @@ class Config:
             raise ConfigError(
                 "--jwks needs --token-issuer and --token-audience: the same keys sign tokens for other services, too"
             )
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            raise ConfigError("--tls-certificate and --tls-key go together")
         for network in self.trusted_proxies:
             _check_network(network)
         if self.node_url and (self.redis is None or not _NODE_URL.fullmatch(self.node_url)):

@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--relayed", action="store_true", help="clients cannot reach this server: it uses a relay too")
     where.add_argument("--proxied", action="store_true", help="a proxy in front names clients in X-Forwarded-For")
+    where.add_argument("--tls-certificate", type=Path, metavar="FILE", help="speak https with this chain (PEM)")
+    where.add_argument("--tls-key", type=Path, metavar="FILE", help="and this key (PEM)")
     where.add_argument(
         "--trusted-proxy",
         action="append",
@@ -117,6 +119,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         capacity=arguments.capacity,
         tokens=tokens,
         secret=None if arguments.secret_file is None else read_secret(arguments.secret_file),
+        tls_certificate=arguments.tls_certificate,
+        tls_key=arguments.tls_key,
         jwks=arguments.jwks,
         token_issuer=arguments.token_issuer,
         token_audience=arguments.token_audience,

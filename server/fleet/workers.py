@@ -108,7 +108,9 @@ def check(config: Config) -> None:
         raise ConfigError("--workers needs --redis: through it teachers see the students of all workers")
     check_url(config.redis)
     if config.needs_token and not config.has_tokens:
-        raise ConfigError("--workers needs tokens that all workers know: --token-file or --secret-file")
+        raise ConfigError("--workers needs tokens that all workers know: --token-file, --secret-file or --jwks")
+    if config.tls_certificate is not None:
+        raise ConfigError("--workers has a front that speaks plain HTTP: leave TLS to a proxy before it")
 
 
 async def serve_with_workers(
