@@ -187,7 +187,7 @@ export class SoundPainter {
     pen.fillStyle = this.colours.voice;
     for (let column = this.#first(); column < this.#last(); column++) {
       const slot = columns.slot(column);
-      const told = marks.wordAt(columns.time_ms[slot], word);
+      const told = marks.wordAt(columns.time_ms[slot]);
       if (told !== word) {
         word = told;
         pen.fillStyle = word < 0 ? this.colours.voice : (this.colours[marks.wordTone[word]] ?? this.colours.voice);

@@ -73,10 +73,9 @@ export class VoiceMarks {
     }
   }
 
-  /** @param {number} time_ms @param {number} guess a word that it may be @returns {number} the word then, -1 for none */
-  wordAt(time_ms, guess) {
-    if (guess >= 0 && this.wordFrom[guess] <= time_ms && time_ms < this.wordTo[guess]) return guess;
-    for (let i = 0; i < this.words; i++) if (this.wordFrom[i] <= time_ms && time_ms < this.wordTo[i]) return i;
+  /** @param {number} time_ms @returns {number} the word then, the later of two that meet; -1 for none */
+  wordAt(time_ms) {
+    for (let i = this.words - 1; i >= 0; i--) if (this.wordFrom[i] <= time_ms && time_ms < this.wordTo[i]) return i;
     return -1;
   }
 }

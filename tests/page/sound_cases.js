@@ -2,7 +2,7 @@
 import { beginFollow, takeFeedback } from "/static/js/follow.js";
 import { nextSize, readLook } from "/static/js/look.js";
 import { Recording, VOICE_HZ } from "/static/js/own_voice.js";
-import { SaidWhen } from "/static/js/said_when.js";
+import { EAR_LATE_MS, SaidWhen } from "/static/js/said_when.js";
 import { SoundPainter } from "/static/js/sound_painter.js";
 import { BANDS, COLUMN_MS, Fourier, VoiceColumns } from "/static/js/voice_columns.js";
 import { VoiceHealth } from "/static/js/voice_health.js";
@@ -175,10 +175,10 @@ const cases = {
     const { follow, said } = followed();
     const marks = new VoiceMarks();
     marks.gather(follow, said, 0, 1e12);
-    equal([marks.words, marks.wordFrom[0], marks.wordTo[0], marks.wordTone[0]], [1, 5000, 6000, "accepted"]);
-    equal([marks.rules, marks.ruleFrom[0], marks.ruleTo[0], marks.ruleTone[0]], [1, 5200, 5600, "error"]);
+    equal([marks.words, marks.wordFrom[0], marks.wordTo[0], marks.wordTone[0]], [1, 5000 - EAR_LATE_MS, 6000, "accepted"]);
+    equal([marks.rules, marks.ruleFrom[0], marks.ruleTo[0], marks.ruleTone[0]], [1, 5200 - EAR_LATE_MS, 5600 - EAR_LATE_MS, "error"]);
     equal([marks.ruleHarakah[0], marks.ruleLeast[0], marks.ruleMost[0]], [100, 2, 2], "counts of the rule's own tempo");
-    equal([marks.harakah_ms, marks.anchor_ms, marks.wordAt(5500, -1), marks.wordAt(6000, 0)], [200, 5100, 0, -1]);
+    equal([marks.harakah_ms, marks.anchor_ms, marks.wordAt(5500), marks.wordAt(6000)], [200, 5100 - EAR_LATE_MS, 0, -1]);
     marks.gather(follow, said, 7000, 8000);
     equal([marks.words, marks.rules], [0, 0], "out of sight");
   },
