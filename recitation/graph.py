@@ -66,6 +66,8 @@ class Graph:
     """Nodes that begin a form of a word, in order; the preamble's are not among them."""
     state_words: NDArray[np.int32]
     """int32[S]: index of the word a state belongs to, a blank to the word of the node after it; -1 in the preamble."""
+    mid_word: NDArray[np.bool_]
+    """bool[S]: a word is begun and not finished."""
     between_ayat: NDArray[np.bool_]
     """bool[S]: the blanks before an ayah, and the final one."""
 
@@ -230,10 +232,15 @@ def _compile(words: tuple[Word, ...], builder: _Builder, exits: tuple[int, ...])
     for n in starts:
         word = nodes[n].word
         between_ayat[2 * n] = word == 0 or words[word - 1].ayah != words[word].ayah
+    mid_word = np.ones(size, np.bool_)
+    mid_word[-1] = False
+    mid_word[2 * np.array(starts)] = False
+    mid_word[2 * np.flatnonzero(ends) + 1] = False
+    mid_word[: 2 * sum(node.word < 0 for node in nodes)] = False
     state_words = np.array([*(node.word for node in nodes for _ in range(2)), len(words) - 1], np.int32)
     return Graph(
         words, tuple(nodes), labels, predecessors, costs,
         np.array([e for e, _ in entries], np.int32), np.array([c for _, c in entries], np.float32),
         tuple(tuple(source for source, _ in arcs if source >= 0) for arcs in builder.before), ends, exits,
-        np.array(starts, np.int32), state_words, between_ayat,
+        np.array(starts, np.int32), state_words, mid_word, between_ayat,
     )  # fmt: skip

@@ -24,6 +24,10 @@ EDGE_STATES = 384
 """The window moves when the best state comes this near an edge: some 20 words may be gone back to or passed over."""
 FILLER_COST = np.float32(-3.0)
 """Log-cost a frame of sound that is not the passage, against the likeliest unit."""
+REST_FRAMES = 15
+"""So many frames without a voice are a rest: 300 ms."""
+REST_COST = np.float32(-3.0)
+"""Log-cost of a rest inside a word: who rests has nearly always finished one."""
 NEAR_COSTS = (0.0, -2.0)
 """Log-cost of beginning with the word at which a recitation goes on, and with one beside it."""
 OUTSIDE, JUMPED = -1, -2
@@ -68,6 +72,8 @@ class Paths:
         """Nats by which the best path has fallen behind free recognition since the beginning."""
         self._straight = straight
         self._gate = PauseGate()
+        self._silent = REST_FRAMES
+        """Frames without a voice, REST_FRAMES at most."""
         self._back: deque[_Step] = deque(maxlen=history)
         self._outside = np.float32(0.0)
         self._low = self._first_low = 0
@@ -102,6 +108,7 @@ class Paths:
         self._rows = np.arange(0, self._sources.size, used)
         """Where the arcs of each state begin among all."""
         self._labels = graph.labels[low:high]
+        self._mid_word = graph.mid_word[low:high]
         entries = np.concatenate([graph.entries, self._near[0]])
         entry_costs = np.concatenate([graph.entry_costs, self._near[1]])
         inside = (entries >= low) & (entries < high)
@@ -149,11 +156,20 @@ class Paths:
         np.maximum.at(scores, self._entries, entering)
         choice[self._entries[better]] = OUTSIDE
         attempts[self._entries[better]] = 0
+        if self._rests(voiced):
+            scores[self._mid_word] += REST_COST
         gate = self._jump(scores, choice, attempts, voiced, lost)
         scores += emission.take(self._labels)
         came_from = (self.best, self.attempt) if self.inside else (-1, 0)
         self._back.append(_Step(self._low, choice.data, *came_from, gate, self.behind))
         return self._settle(scores, attempts, emission)
+
+    def _rests(self, voiced: bool) -> bool:
+        """Whether a rest begins with this frame."""
+        silent = 0 if voiced else min(REST_FRAMES, self._silent + 1)
+        begins = silent == REST_FRAMES > self._silent
+        self._silent = silent
+        return begins
 
     def _jump(
         self, scores: Floats, choice: NDArray[np.int8], attempts: NDArray[np.int32], voiced: bool, lost: bool
@@ -189,6 +205,12 @@ class Paths:
         self.frames += 1
         self._move_window()
         return None if label == BLANK and int(emission.argmax()) == BLANK else float(free - emission[label])
+
+    def end(self) -> None:
+        """The sound is over: a rest, if there was none."""
+        if self._silent < REST_FRAMES and self.inside:
+            scores = self._scores + np.where(self._mid_word, REST_COST, np.float32(0.0))
+            self.best = int(scores.argmax()) + self._low
 
     @property
     def begun(self) -> bool:

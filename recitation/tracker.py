@@ -314,4 +314,5 @@ class Tracker:
 
     def finish(self) -> list[Segment]:
         """Close everything: the recording is over."""
+        self._paths.end()
         return self._commit(ending=True)
