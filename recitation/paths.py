@@ -18,7 +18,6 @@ from recitation.graph import Graph
 from recitation.jumps import COSTS, REACH_WORDS, Gate, PauseGate
 from recitation.phones import BLANK
 
-EMISSION_FLOOR = np.float32(0.01)
 WINDOW_STATES = 1024
 EDGE_STATES = 384
 """The window moves when the best state comes this near an edge: some 20 words may be gone back to or passed over."""

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recitation.graph import Graph
-from recitation.paths import EMISSION_FLOOR, WINDOW_STATES, Paths
+from recitation.likeness import softened
+from recitation.paths import WINDOW_STATES, Paths
 from recitation.scout import LISTENED_FRAMES, Scout
 
 FRAME_SAMPLES = 320
@@ -118,8 +119,7 @@ class Tracker:
 
     def push(self, log_probs: Floats, speech: NDArray[np.bool_]) -> list[Segment]:
         """Advance by float32[n, units] log-probabilities, bool[n] voice flags; returns phones closed by them."""
-        floor = np.logaddexp(log_probs, np.log(EMISSION_FLOOR)).astype(np.float32)
-        for row, voiced in zip(floor, speech.tolist(), strict=True):
+        for row, voiced in zip(softened(log_probs), speech.tolist(), strict=True):
             self._advance(row, voiced)
         closed = self._commit()
         return closed + self._look_around(log_probs) if self._scouted else closed

@@ -157,7 +157,7 @@ def test_one_wrong_phone_does_not_throw_it_off(seed: int) -> None:
     assert len(segments) == len(truth)
 
 
-@pytest.mark.parametrize("place", [5, 17, 40, 66])
+@pytest.mark.parametrize("place", [5, 17, 40, 64])
 def test_one_phone_left_out_is_reported(place: int) -> None:
     words = words_of("1:1-7")
     graph = build_graph(default_lexicon(), words)
