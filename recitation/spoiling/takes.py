@@ -81,7 +81,7 @@ def recorded(engine: Engine, pcm: Pcm, place: Passage, source: str, group: str, 
     session = Session(place, SileroVad(), len(pcm) // FRAME_SAMPLES + 2, intake_of(engine), straight=True)
     verdicts = [phone for update in recite(session, engine, pcm, SAMPLE_HZ) for phone in update.phones]
     level = LevelNormaliser()
-    audio = _reader(np.concatenate([level.push(pcm), level.flush()]))
+    audio = reader(np.concatenate([level.push(pcm), level.flush()]))
     spans = Spans(audio)
     phones = []
     for n, phone in enumerate(verdicts):
@@ -151,7 +151,7 @@ def _rules(place: Passage, phones: Iterable[Heard], moshaf: Moshaf) -> tuple[Fou
     return tuple(found for heard in phones for found in places.push(heard))
 
 
-def _reader(pcm: Pcm) -> Audio:
+def reader(pcm: Pcm) -> Audio:
     """Reads any span of a recording; silence where there is none."""
 
     def read(start: int, end: int) -> Pcm:

@@ -15,6 +15,7 @@ from recitation.made_voice import EspeakError
 from recitation.spoiling.spoil import Clip, Spoiled, spoken_wrong
 from recitation.spoiling.takes import Key, Take, key_of
 from recitation.tajweed.figures import alarms, found_in, summarise, wilson
+from recitation.tajweed.fit import Evidence
 from recitation.tajweed.measure import Answer, Ear, Judged, Measured, Tried, answers, compare, judge, measure
 from recitation.tajweed.moshaf import Moshaf
 from recitation.tajweed.rules import Rule
@@ -212,3 +213,16 @@ def test_a_made_recitation_is_measured(clip: Clip, engine: OnnxEngine) -> None:
     assert sum(one.accepted_before for one in found.tried) >= 0.75 * sum(one.neighbours for one in found.tried) > 0
     delays = [one.delay_ms for one in found.judged if one.delay_ms is not None]
     assert all(0 <= delay < 2_000 for delay in delays)
+
+
+def test_constants_can_be_fitted_to_a_made_recitation(clip: Clip, engine: OnnxEngine) -> None:
+    ear, evidence = Ear(engine, Moshaf()), Evidence()
+    updates, _ = ear.follow(clip.take.passage, clip.take.pcm, ear.encode(clip.take.pcm))
+    evidence.hear(clip.take, updates, clip.take.pcm)
+    assert evidence.chances and not any(chance.slipped for chance in evidence.chances)
+    assert len(evidence.echoes) == sum(one.instance.rule is Rule.QALQALAH_SUGHRA for one in clip.take.found) > 0
+    lags = [lag for of_pair in evidence.lags_ms.values() for lag in of_pair]
+    assert len(lags) > 20 and 60 < sorted(lags)[len(lags) // 2] < 140
+    right = len(evidence.chances)
+    evidence.hear(clip.take, updates, clip.take.pcm, clip.spoiled)
+    assert all(chance.slipped for chance in evidence.chances[right:])

@@ -27,6 +27,8 @@ SHORT_COUNTS = 1.3
 SHORT_SHARE = 0.72
 """One of less than this share of what the reciter's own usually last is short: half lies as far below it, in the
 logarithm, as what is usual above."""
+SURE_GHUNNAH = 0.88
+"""Probability from which a ghunnah is an error: 6 of 335 right ones of six voices reach it (``perf/tajweed --fit``)."""
 OWN_SPREAD = 0.12
 """Standard deviation of the logarithm of one ghunnah about the voice's usual one, beyond what boundaries add."""
 EAR_NATS = 6.0
@@ -90,17 +92,17 @@ class GhunnahValidator:
         limit = Length(SHORT_COUNTS * NATURAL_HARAKAT / 2, 0.0)
         short = chance_below(length, limit, self._habit.spread)
         short = with_ear(short, nasal, plain, EAR_NATS, EAR_NATS)
-        if severity_of(short) is not Severity.FINE:
+        if severity_of(short, SURE_GHUNNAH) is not Severity.FINE:
             agreed = nasal.p < FAINT and nasal.heard in plain
             # Where the ear does not agree a boundary may be wrong.
             doubtful = not agreed if place.instance.rule in HIDDEN else nasal.heard not in plain
             slip = _left_out_as(nasal) if agreed else Slip.SHORT
-            return Severity.ADVICE if doubtful else severity_of(short), slip, short
+            return Severity.ADVICE if doubtful else severity_of(short, SURE_GHUNNAH), slip, short
         uneven, oral = self._chance_uneven(length), self._chance_oral(sound)
-        if severity_of(oral) is not Severity.FINE:
-            return severity_of(oral), Slip.MISSING, oral
-        if severity_of(uneven) is not Severity.FINE:
-            return severity_of(uneven), Slip.SHORT, uneven
+        if severity_of(oral, SURE_GHUNNAH) is not Severity.FINE:
+            return severity_of(oral, SURE_GHUNNAH), Slip.MISSING, oral
+        if severity_of(uneven, SURE_GHUNNAH) is not Severity.FINE:
+            return severity_of(uneven, SURE_GHUNNAH), Slip.SHORT, uneven
         return Severity.FINE, None, max(short, uneven, oral)
 
     def _sound(self, nasal: Heard) -> _Sound | None:

@@ -6,6 +6,7 @@ Within the recitation both speak.  Before a pause the decay of the room hides wh
 
 from collections.abc import Sequence
 
+from recitation.events import PhoneVerdict
 from recitation.judge import FAINT
 from recitation.phones import MADD_VOWELS, SHORT_VOWELS
 from recitation.prosody.release import LEAST_ECHO_S, LONGEST_ECHO_S, release_of
@@ -45,13 +46,14 @@ class QalqalahValidator:
         if not _is_sure(place):
             return unclear(place)
         other_letter = letter.p < FAINT and bool(letter.heard)  # which may have no release
-        echo_s = self._echo_s(place)
+        before_pause = place.instance.rule is Rule.QALQALAH_KUBRA or place.phones[-1].following is None
+        echo = None if before_pause else echo_s(letter, release, self._audio)
         vowelled = release.p < FAINT and release.heard is not None and release.heard[:1] in _VOWELS
-        if vowelled and not other_letter and (echo_s is None or echo_s >= LEAST_VOWEL_S):
+        if vowelled and not other_letter and (echo is None or echo >= LEAST_VOWEL_S):
             return answer(place, Severity.ADVICE, Slip.VOWELLED, 1 - release.p, release.heard)
-        odds = None if echo_s is None else CONSTANT + ECHO_SECOND * echo_s + EAR_NAT * log_odds_of(release.p)
+        odds = None if echo is None else CONSTANT + ECHO_SECOND * echo + EAR_NAT * log_odds_of(release.p)
         missing = odds is not None and odds < MISSING
-        if other_letter and not (missing and echo_s is not None and echo_s < LEAST_VOWEL_S):
+        if other_letter and not (missing and echo is not None and echo < LEAST_VOWEL_S):
             return unclear(place)
         if odds is not None and missing:
             severity = Severity.ADVICE if other_letter else Severity.ERROR
@@ -60,17 +62,14 @@ class QalqalahValidator:
             return answer(place, Severity.ADVICE, Slip.MISSING, 1 - release.p, "")
         return answer(place, Severity.FINE, None, release.p if odds is None else probability(odds))
 
-    def _echo_s(self, place: Found) -> float | None:
-        """Seconds from the burst to the next phone; None before a pause, or where no closure is found."""
-        letter, release = place.phones[0].phone, place.phones[-1].phone
-        if place.instance.rule is Rule.QALQALAH_KUBRA or place.phones[-1].following is None:
-            return None
-        begin = letter.start - BEFORE_SAMPLES
-        pcm = self._audio(begin, release.end + AFTER_SAMPLES)
-        measured = release_of(pcm, letter.start - begin, release.end - begin)
-        if measured is None or measured.echo_s is None:
-            return None
-        return min(max(measured.echo_s, LEAST_ECHO_S), LONGEST_ECHO_S)
+
+def echo_s(letter: PhoneVerdict, release: PhoneVerdict, audio: Audio) -> float | None:
+    """Seconds from the burst of a letter to the phone after its release; None where no closure is found."""
+    begin = letter.start - BEFORE_SAMPLES
+    measured = release_of(audio(begin, release.end + AFTER_SAMPLES), letter.start - begin, release.end - begin)
+    if measured is None or measured.echo_s is None:
+        return None
+    return min(max(measured.echo_s, LEAST_ECHO_S), LONGEST_ECHO_S)
 
 
 def _is_sure(place: Found) -> bool:
