@@ -48,7 +48,7 @@ def target() -> Iterator[Target]:
         await site.start()
         return runner, Target(runner.addresses[0][1], server)
 
-    runner, target = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
+    runner, target = asyncio.run_coroutine_threadsafe(start(), loop).result(300)
     handler = _Faults(target)
     logging.getLogger().addHandler(handler)
     yield target

@@ -17,11 +17,11 @@ class Target:
     faults: list[str] = field(default_factory=list)
     """What was logged as an error."""
 
-    def ask(self, request: bytes, wait_s: float = 0.25) -> bytes:
-        """Send bytes, and read until the server closes or says no more for `wait_s`."""
+    def ask(self, request: bytes, wait_s: float = 0.25, first_s: float = 5.0) -> bytes:
+        """Send bytes, and read until the server closes, or says nothing for `first_s` or no more for `wait_s`."""
         answer = b""
         with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
-            connection.settimeout(5)
+            connection.settimeout(first_s)
             try:
                 connection.sendall(request)
                 while piece := connection.recv(65_536):
@@ -33,5 +33,5 @@ class Target:
 
     def lives(self) -> bool:
         """It still answers."""
-        answer = self.ask(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 5)
+        answer = self.ask(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 60, 60)
         return answer.startswith(b"HTTP/1.1 200")
