@@ -129,7 +129,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         ice_servers=tuple(IceServer.parse(text, turn_secret) for text in arguments.ice_server),
         relayed=arguments.relayed,
         proxied=arguments.proxied or bool(arguments.trusted_proxy) or arguments.worker_socket is not None,
-        trusted_proxies=frozenset(arguments.trusted_proxy or ()),
+        # A worker's front has made out who asks.
+        trusted_proxies=frozenset(arguments.trusted_proxy or () if arguments.worker_socket is None else ()),
         worker_socket=arguments.worker_socket,
         posts_per_minute=arguments.posts_per_minute,
         origins=frozenset(arguments.origin or ("*",)),

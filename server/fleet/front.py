@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from multidict import CIMultiDict
 from server.fleet.messages import Beat
 from server.fleet.placement import SENT_S
 from server.handshake import authorization, subprotocols
+from server.limits import client_address
 from server.metrics import CONTENT_TYPE
 from server.problems import problem
 from server.websocket import keep_little_unsent
@@ -89,10 +90,18 @@ class Worker:
 class Front:
     """Passes requests on. `run` must be running."""
 
-    def __init__(self, workers: Iterable[Path], *, proxied: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        """Inside a running event loop. `workers`: their Unix sockets. `proxied`: a proxy before us names clients."""
+    def __init__(
+        self,
+        workers: Iterable[Path],
+        *,
+        proxied: bool,
+        trusted: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Inside a running event loop. `workers`: their Unix sockets. `proxied`: a proxy before us names clients, one
+        of the `trusted` networks where there are some."""
         self.workers = [Worker.at(socket) for socket in workers]
-        self._proxied, self._clock = proxied, clock
+        self._proxied, self._trusted, self._clock = proxied, trusted, clock
         self._homes: LRUCache[str, Worker] = LRUCache(HOMES)
         self._turn = itertools.count()
 
@@ -200,8 +209,9 @@ class Front:
 
     def _headers(self, request: web.Request) -> CIMultiDict[str]:
         headers = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP)
-        if not self._proxied:
-            headers["X-Forwarded-For"] = request.remote or ""
+        # Workers believe the last name in it, which is the one that we make out.
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())) if self._proxied else None
+        headers["X-Forwarded-For"] = client_address(request.remote, forwarded, self._trusted) or ""
         return headers
 
     async def _answer(self, request: web.Request, body: bytes, worker: Worker) -> web.Response:

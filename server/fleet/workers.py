@@ -119,7 +119,7 @@ async def serve_with_workers(
     """Serve until `stop` is set. Raises OSError when the address is taken, ConfigError."""
     with tempfile.TemporaryDirectory(prefix="talaqqi-") as folder:  # Mode 0700.
         workers = Workers(config, count, arguments, Path(folder))
-        front = Front(workers.sockets, proxied=config.proxied)
+        front = Front(workers.sockets, proxied=config.proxied, trusted=config.trusted_proxies)
         runner = web.AppRunner(front.application(), access_log=None, handle_signals=False)
         await runner.setup()
         try:
