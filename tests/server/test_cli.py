@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from server.cli import COMMANDS, main
+from server.probe import UNREACHED
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE = ROOT / "static" / "samples" / "2.opus"
@@ -64,7 +65,6 @@ TOKENS = "/nonexistent/tokens"
         (["score", str(ROOT / "pyproject.toml"), "--verses", "1"], "no audio in this file"),
         (["probe", "http://127.0.0.1:9", "--audio", str(SAMPLE), "--verses", "115"], "there is no surah 115"),
         (["probe", "http://127.0.0.1:9", "--audio", str(SAMPLE), "--verses", "112", "--seconds", "0"], "nothing of"),
-        (["probe", "http://127.0.0.1:9", "--audio", str(SAMPLE), "--verses", "112"], "http://127.0.0.1:9/whip"),
         (["probe", "http://x", "--audio", str(SAMPLE), "--verses", "112", "--limit", "p95"], "write a figure"),
         (["probe", "http://x", "--audio", str(SAMPLE), "--verses", "112", "--loss", "2"], "--loss from 0"),
     ],
@@ -113,6 +113,12 @@ async def test_serve_says_where_and_stops_when_told() -> None:
         async with asyncio.timeout(15):
             assert await server.wait() == 0
     assert len((await server.stderr.read()).decode().splitlines()) == 1, "the token is explained, nothing else is said"
+
+
+def test_a_server_that_is_not_reached_is_no_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", "http://127.0.0.1:9", "--audio", str(SAMPLE), "--verses", "112"]) == UNREACHED
+    output = capsys.readouterr()
+    assert output.out == "" and "http://127.0.0.1:9/whip" in output.err
 
 
 async def test_probe_reports_and_judges_by_limits(tmp_path: Path) -> None:
