@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test check samples lexicon clean system audit
+.PHONY: serve test check bench samples lexicon clean system audit
 
 serve: $(VENV)/.serve ## install what is missing and serve the page on http://localhost:8080
 	$(BIN)/talaqqi serve
@@ -20,6 +20,9 @@ audit: ## look up known weaknesses of every pinned dependency, in a virtual envi
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
 	"$$folder/bin/pip" install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3' && \
 	"$$folder/bin/pip-audit" --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+bench: $(VENV)/.test system ## all figures of speed into docs/performance.md, ten minutes on a machine that does nothing else
+	$(BIN)/python perf/bench --docs docs/performance.md --json bench.json
 
 samples: $(VENV)/.test ## synthesise the bundled recitations again
 	$(BIN)/python -m recitation.made_voice samples static/samples

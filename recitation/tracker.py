@@ -22,8 +22,11 @@ from recitation.paths import WINDOW_STATES, Paths
 from recitation.scout import LISTENED_FRAMES, Scout
 
 FRAME_SAMPLES = 320
-LAG_FRAMES = 8
-"""A phone is closed once the next one was entered this long ago: 160 ms."""
+LAG_FRAMES = 7
+"""A phone is closed once this many frames followed the one in which the next was entered: 160 ms of it are heard then.
+
+The ear enters most phones in the first frame of a hop: one frame more, and their verdicts would wait for another hop.
+"""
 PAUSE_FRAMES = 13
 """Without a next phone, a phone is closed this long after the voice stopped: 260 ms."""
 HISTORY = 192

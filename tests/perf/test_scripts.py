@@ -17,7 +17,9 @@ from server.delays import Unit
 from server.reciter import Heard, Recording
 
 PERF = Path(__file__).resolve().parents[2] / "perf"
-SCRIPTS = ("accuracy", "cost", "latency", "load", "stages", "storage", "stress", "work")
+SCRIPTS = (
+    "accuracy", "bench", "cost", "latency", "load", "nodes", "sides", "stages", "storage", "stress", "work",
+)  # fmt: skip
 SLOW_S = 300
 
 
@@ -137,6 +139,44 @@ def test_what_sounds_just_before_a_session_breaks_off_is_not_expected(crowd: Mod
     told.count(heard, take, (100.5, 110.0), 103.6)
     # Phones end at 100, 101, 102 and 103 s; the reading begins at 100.5, and what sounded after 102.1 is let go.
     assert told.delays["confirmed"] == [(0.5, None), (1.5, None)]
+
+
+def test_nodes_fill_evenly_and_refuse_nobody_while_there_is_room() -> None:
+    options = ("--nodes", "12", "--fill", "0.9", "--seconds", "120", "--sessions", "900", "90000", "--json")
+    report = json.loads(_run("nodes", *options).stdout)
+    simulated = report["simulated"]
+    assert simulated["refused"] == 0 and simulated["sent_elsewhere"] > 0
+    assert simulated["emptiest"] > 0.6 and simulated["fullest"] <= 1
+    few, many = report["needs"]
+    assert many["nodes"] == 100 * few["nodes"]
+    assert many["beats_out_per_s_one_redis"] == 10_000 * few["beats_out_per_s_one_redis"]
+    assert many["beats_out_per_s_a_cell"] == 5_000
+
+
+def test_results_become_tables(rig: ModuleType, tmp_path: Path) -> None:
+    bench = _load_script("bench")
+    spread = {"n": 4, "missing": 1, "p50": 150.2, "p95": None, "p99": None}
+    row = {
+        "sessions": 2,
+        "core": 0.025,
+        "resident_mb": 230.0,
+        "refused": 1,
+        "broken": 0,
+        "confirmed_by_half": [spread] * 2,
+    }
+    row |= {"delays": dict.fromkeys(("tentative", "confirmed", "words", "rules"), spread)}
+    row |= {
+        "generator": {"lag_ms": {"p99": 31.0}, "late": True},
+        "beyond": {"refused": {"503": 3}, "refused_ms": spread},
+    }
+    kept, docs = tmp_path / "kept.json", tmp_path / "docs.md"
+    kept.write_text(json.dumps({"scale": {"rows": [row], "command": "perf/load", "late": True}}))
+    docs.write_text(f"before {bench.BEGIN} old {bench.END} after")
+    done = _run("bench", "--from", str(kept), "--docs", str(docs))
+    assert done.returncode == bench.LATE and "late in scale" in done.stderr
+    text = docs.read_text()
+    assert text.startswith("before ") and text.endswith(" after") and " old " not in text
+    assert "| 2 | 2.50% | 230 | 150, never, never |" in text and "**too late**" in text and "3 refused" in text
 
 
 def test_accuracy_says_what_is_wrong(tmp_path: Path) -> None:
