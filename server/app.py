@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from aiohttp import web
@@ -26,6 +26,7 @@ from recitation.locator import default_locator
 from recitation.mushaf import parse_reference
 from recitation.pipeline import Session, passage
 from recitation.prosody.pitch import SwiftPitch
+from recitation.retained import LineState
 from recitation.tajweed.moshaf import Moshaf
 from recitation.vad import SileroVad
 from server.api import Api, Passages
@@ -45,6 +46,7 @@ from server.reception import Reception
 from server.register import Register
 from server.roles import Expected
 from server.session import MakeLine
+from server.snapshots import FileSnapshots, MemorySnapshots, SnapshotStore, SnapshotsUnavailable
 from server.websocket import WebSockets
 from server.whep import Whep
 from server.whip import Whip
@@ -84,7 +86,7 @@ HEADERS = {
 CORS_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
-    "Access-Control-Expose-Headers": "Location, ETag, Link, Retry-After, WWW-Authenticate, Accept-Post",
+    "Access-Control-Expose-Headers": "Location, ETag, Link, Talaqqi-Resume, Retry-After, WWW-Authenticate, Accept-Post",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -127,20 +129,34 @@ def ear_of(engine: Engine, capacity: int) -> Ear:
             place = passage(address)
         return Session(place, vad, intake=intake, moshaf=Moshaf(), prosody=True)
 
-    def make_line(verses: str) -> tuple[str, Line]:
-        if verses == AUTO:
-            return AUTO, Finding(make_session, locator, intake)
+    def make_line(verses: str, state: LineState | None = None) -> tuple[str, Line]:
+        if verses == AUTO or (state is not None and state.sought):
+            finding = Finding(make_session, locator, intake)
+            if state is not None:
+                finding.recall(state)
+            return finding.verses, finding
         address = str(parse_reference(verses))
-        return address, make_session(address)
+        session = make_session(address)
+        if state is not None:
+            session.recall(state)
+        return address, session
 
     return Ear(engine.name, intake, Batcher(engine, capacity), partial(hear_voices, vad), make_line, SwiftPitch().hear)
+
+
+class Loop(Protocol):
+    """A part that has to run."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
 
 
 class Server:
     """All parts of a running server."""
 
-    def __init__(self, config: Config, lexicon: Lexicon, ear: Ear) -> None:
-        """Inside a running event loop. Raises ConfigError."""
+    def __init__(self, config: Config, lexicon: Lexicon, ear: Ear, store: SnapshotStore | None = None) -> None:
+        """Inside a running event loop. `store`: for snapshots of sessions, in place of the one that `config` names.
+        Raises ConfigError."""
         self.config = config
         self.metrics = Metrics()
         self.metrics.caches["passage"] = passage.cache_info
@@ -173,6 +189,7 @@ class Server:
         self._finder = Finder(lexicon, self.metrics)
         self._pitch = PitchLoop(ear.pitch, self.live.lines, self.metrics)
         self.register = Register()
+        self.node = None if config.redis is None else self._join_fleet(config)
         self._reception = Reception(
             config,
             self.live,
@@ -182,13 +199,15 @@ class Server:
             ear.make_line,
             ear.name,
             self.register,
+            store or (_store(config) if self.node is None else self.node.snapshots),
             self.keeping,
         )
+        if self.node is not None:
+            self.node.snapshots.give_up = self._reception.give_up
         self._whip = Whip(config, self._tokens, self._reception)
         self._events = Events(self._whip.events, config.message_bytes)
         self._websockets = WebSockets(config, self._tokens, self._reception)
         self._whep = Whep(config, self._tokens, self._reception, self.metrics)
-        self.node = None if config.redis is None else self._join_fleet(config)
         sessions = self.register if self.node is None else self.node.watching
         self._monitor = Monitor(config, self._tokens, sessions, self.metrics)
         self._api = Api(Passages(lexicon), config.static)
@@ -250,7 +269,7 @@ class Server:
         gc.freeze()
         async with asyncio.TaskGroup() as tasks:
             # They end in reverse: what the last sessions leave is written after them.
-            runs = [self._pitch.run(), self.live.run(), self._reception.run(), self._whep.run()]
+            runs = [loop.run() for loop in self._loops()]
             if storage is not None:
                 runs.insert(0, storage.run())
             if self._keys is not None:
@@ -267,6 +286,10 @@ class Server:
         self._finder.close()
         if storage is not None:
             await storage.close()
+
+    def _loops(self) -> tuple[Loop, ...]:
+        """What runs for as long as the server does; the last ends first."""
+        return self._pitch, self.live, self._reception.keeper, self._reception, self._whep
 
     def _warm_up(self) -> None:
         """The first steps of an engine take ten times as long."""
@@ -350,6 +373,16 @@ def tls_of(config: Config) -> ssl.SSLContext | None:
         why = f"{config.tls_certificate} and {config.tls_key}: {error}"
         raise ConfigError(f"no TLS certificate and key in PEM are in {why}") from error
     return context
+
+
+def _store(config: Config) -> SnapshotStore:
+    """Raises ConfigError."""
+    if config.snapshots is None:
+        return MemorySnapshots()
+    try:
+        return FileSnapshots(config.snapshots)
+    except SnapshotsUnavailable as error:
+        raise ConfigError(f"--snapshots: {error}; name a folder that can be written to, or none") from error
 
 
 async def serve(config: Config, started: Callable[[str], None], stop: asyncio.Event) -> None:

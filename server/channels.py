@@ -112,7 +112,7 @@ class FeedbackTail:
     """
 
     def __init__(self, *, repeats: bool = True) -> None:
-        self._repeats = repeats
+        self.repeats = repeats
         self.seq = 0
         """Of the newest message made."""
         self._rows: deque[_Sending] = deque(maxlen=PENDING_ROWS)
@@ -146,6 +146,22 @@ class FeedbackTail:
             self._rows.append(_Sending(row, len(msgspec.json.encode(row)) + 1))
         return rows
 
+    @property
+    def numbers(self) -> tuple[int, int, int, int]:
+        """Of the newest message, phone, word and rule."""
+        return self.seq, self._phone_id, self._word_id, self._rule_id
+
+    def go_on(self, numbers: tuple[int, int, int, int], broken: Iterable[RuleVerdict]) -> None:
+        """Number on from what another process has told, which told of these broken rules."""
+        self.seq, self._phone_id, self._word_id, self._rule_id = numbers
+        self._broken.update((verdict.at, verdict.rule, verdict.letters) for verdict in broken)
+
+    def again(self, *, repeats: bool) -> None:
+        """Another connection: what the one before was given last may never have arrived. `repeats` as for a new one."""
+        self.repeats = repeats
+        for sending in self._rows:
+            sending.first_sent = None
+
     def forget(self) -> None:
         """Repeat nothing of what was said so far: the passage has changed. Numbers go on."""
         self._rows.clear()
@@ -168,8 +184,6 @@ class FeedbackTail:
         made = [self._message(update, rtp, stamps)]
         while any(sending.first_sent is None for sending in self._rows):
             made.append(self._message(update, rtp, stamps))
-        if not self._repeats:
-            self._rows.clear()
         return made
 
     def _message(self, update: Update, rtp: int, stamps: Stamps) -> str:
@@ -204,7 +218,7 @@ class FeedbackTail:
         """Verdicts never sent, then repeats, each newest first, as many as fit into `room` bytes."""
         chosen: list[_Sending] = []
         for sending in sorted(reversed(self._rows), key=lambda s: s.first_sent is not None):
-            if sending.size > room or (sending.first_sent is not None and not self._repeats):
+            if sending.size > room or (sending.first_sent is not None and not self.repeats):
                 break
             room -= sending.size
             chosen.append(sending)

@@ -67,6 +67,10 @@ class Config:
     """Without audio: the session ends."""
     ping_timeout_s: float = 5.0
     """A client that pings and sends audio, and then does neither for so long, is gone. ICE needs 30 s for that."""
+    resume_s: float = 60.0
+    """A session whose client is away is kept for so long after the last that came of it. 0: not at all."""
+    snapshots: Path | None = None
+    """Folder of the snapshots from which sessions go on when the process has died; None: none outlives it."""
     stuck_s: float = 5.0
     """A client for which so much waits that no more is sent, and that takes none of it for so long, is dropped."""
     close_deadline_s: float = 5.0
@@ -118,6 +122,8 @@ class Config:
             raise ConfigError(f"{self.posts_per_minute} requests a minute; 0 (no limit) or more can be allowed")
         if self.keep_days is not None and self.keep_days < 1:
             raise ConfigError(f"--keep-days {self.keep_days}: 1 day is the least; --database none keeps nothing")
+        if self.resume_s < 0:
+            raise ConfigError(f"a session cannot be kept for {self.resume_s} s; 0 (not at all) or more can be")
         if self.capacity < 1:
             raise ConfigError(f"capacity is {self.capacity}; at least 1 session is needed")
         if not 0 <= self.port <= 65_535:

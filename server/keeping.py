@@ -62,7 +62,7 @@ class Keeping:
 
     async def begin(self, session: Session, student: Student) -> None:
         """Keep what happens in a session that begins, and judge it by the settings that the student chose last."""
-        session.keep(self.storage.record(session.id, student, session.verses))
+        session.keep(self.storage.record(session.record_name, student, session.verses))
         reading = await self.storage.reading(student.subject)
         if reading:
             try:

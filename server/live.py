@@ -27,6 +27,7 @@ from recitation.events import Summary, Update
 from recitation.listening import HopVoice
 from recitation.prosody.phrase import Phrase
 from recitation.prosody.pitch import Contour, PitchSession
+from recitation.retained import LineState
 from recitation.tajweed.moshaf import Moshaf
 from server.metrics import Metrics, Way
 
@@ -83,6 +84,9 @@ class Line(Protocol):
 
     def summary(self) -> Summary:
         """The passage as far as it was recited."""
+
+    def retained(self) -> LineState | None:
+        """What another line needs to go on; None while the place is sought."""
 
 
 class Encoder(Protocol):
@@ -179,6 +183,11 @@ class Seat:
         self.finished = True
 
     @property
+    def pushed(self) -> int:
+        """Samples that the line has had."""
+        return self._pushed
+
+    @property
     def heard_anything(self) -> bool:
         """The line has had audio."""
         return self._pushed > 0
@@ -240,6 +249,8 @@ class Live:
         self._retry_after_s = retry_after_s
         self._clock = clock
         self._seats: set[Seat] = set()
+        self._adrift: dict[Seat, Callable[[], None]] = {}
+        """Seats whose clients are away, longest first, and what makes them give way."""
         self._ready: dict[Seat, None] = {}
         self._wake = asyncio.Event()
         self._steps: deque[tuple[float, float]] = deque()
@@ -250,10 +261,37 @@ class Live:
     def join(self, line: Line, heard: Heard, failed: Callable[[Exception], None], way: Way = "webrtc") -> Seat:
         """Seat a session whose audio comes by `way`. `failed` is told when its line breaks. Raises Busy."""
         self.admit()
+        if len(self._seats) >= self.capacity:
+            self._make_room()
         seat = Seat(self, self._encoder.join(), line, heard, failed, way)
         self._seats.add(seat)
         self._metrics.sessions[way].add()
         return seat
+
+    def cast_off(self, seat: Seat, give_way: Callable[[], None]) -> None:
+        """A seat's client is away. It keeps its place until somebody else needs it: then `give_way` is to leave."""
+        if not seat.left and seat not in self._adrift:
+            self._adrift[seat] = give_way
+            self._metrics.sessions[seat.way].add(-1)
+            self._metrics.adrift.set(len(self._adrift))
+
+    def take_back(self, seat: Seat, way: Way) -> None:
+        """A seat's client is there, by `way`, which may be another than before."""
+        if seat.left:
+            return
+        if self._adrift.pop(seat, None) is None:
+            self._metrics.sessions[seat.way].add(-1)
+        seat.way = way
+        self._metrics.sessions[way].add()
+        self._metrics.adrift.set(len(self._adrift))
+
+    def _make_room(self) -> None:
+        """Have the client that is away for the longest lose its place. Raises Busy when its slot is in a step."""
+        for give_way in list(self._adrift.values()):
+            give_way()
+            if len(self._seats) < self.capacity:
+                return
+        raise Busy("full", f"all {self.capacity} places are taken", self._retry_after_s)
 
     def admit(self) -> None:
         """Raises Busy when no session can be taken."""
@@ -265,7 +303,7 @@ class Live:
         server is being emptied."""
         if self.draining:
             return Busy("draining", "this server is being emptied; another one takes you", self._retry_after_s)
-        if len(self._seats) >= self.capacity:
+        if len(self._seats) - len(self._adrift) >= self.capacity:
             return Busy("full", f"all {self.capacity} places are taken", self._retry_after_s)
         if (busy := self.busy()) > self._busy_limit:
             return Busy("slow", f"the encoder is busy {busy:.0%} of the time", self._retry_after_s)
@@ -458,4 +496,6 @@ class Live:
     def _vacate(self, seat: Seat) -> None:
         self._encoder.leave(seat.slot)
         self._seats.discard(seat)
-        self._metrics.sessions[seat.way].add(-1)
+        if self._adrift.pop(seat, None) is None:
+            self._metrics.sessions[seat.way].add(-1)
+        self._metrics.adrift.set(len(self._adrift))

@@ -134,6 +134,24 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     engine: str
     lookahead_ms: int
     watched: Annotated[bool, Meta(description="teachers of a class see the session, and may ask to listen")] = False
+    resume: Annotated[str, Meta(description="another connection takes the session up with this token")] = ""
+    resumed: Annotated[bool, Meta(description="this connection took a session up: `restored` follows")] = False
+    v: Literal[1] = VERSION
+
+
+class Restored(msgspec.Struct, frozen=True, tag="restored"):
+    """After the `welcome` of a connection that took a session up: every verdict of the passage so far.
+
+    In one message or in several (`more`). Rows have no numbers of their own (0) and hold as if they came with
+    `feedback`; phones are those of words that were not accepted.
+    """
+
+    verses: str
+    phones: tuple[PhoneRow, ...]
+    words: tuple[WordRow, ...]
+    rules: tuple[RuleRow, ...]
+    overruled: "tuple[SummaryOverruled, ...]" = ()
+    more: Annotated[bool, Meta(description="another one follows")] = False
     v: Literal[1] = VERSION
 
 
@@ -340,6 +358,7 @@ class Frames(msgspec.Struct, frozen=True, tag="frames"):
 ServerMessage = (
     Feedback
     | Welcome
+    | Restored
     | Candidates
     | Found
     | Pong

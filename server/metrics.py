@@ -126,6 +126,10 @@ class Metrics:
     def __init__(self) -> None:
         self.sessions = Sessions()
         self.capacity = Gauge()
+        self.adrift = Gauge()
+        self.resumed: dict[str, Counter] = {}
+        self.snapshots = Counter()
+        self.snapshot_faults = Counter()
         self.teachers = Gauge()
         self.listeners = Gauge()
         self.opened = Counter()
@@ -160,6 +164,10 @@ class Metrics:
         """A session ended."""
         self.ended.setdefault(reason, Counter()).add()
 
+    def resume(self, source: str) -> None:
+        """A session was taken up, `live` or from a `snapshot`; `unknown`: there was none."""
+        self.resumed.setdefault(source, Counter()).add()
+
     def refuse(self, reason: str) -> None:
         """A session was refused."""
         self.refused.setdefault(reason, Counter()).add()
@@ -180,6 +188,10 @@ class Metrics:
 
     def _families(self) -> Iterator[tuple[str, str, dict[str, Metric]]]:
         yield "sessions", "Sessions open.", _labelled("transport", self.sessions)
+        yield "sessions_adrift", "Sessions kept whose clients are away.", {"": self.adrift}
+        yield "sessions_resumed_total", "Sessions taken up again.", _labelled("source", self.resumed)
+        yield "snapshots_total", "Snapshots written.", {"": self.snapshots}
+        yield "snapshot_faults_total", "Times the snapshot store could not be used.", {"": self.snapshot_faults}
         yield "sessions_capacity", "Sessions that may be open.", {"": self.capacity}
         yield "teachers", "Teachers watching.", {"": self.teachers}
         yield "listeners", "Teachers listening to a student.", {"": self.listeners}

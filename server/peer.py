@@ -124,5 +124,8 @@ class Peer:
 
     def _state_changed(self, listener: Listener) -> None:
         state = self._connection.connectionState
-        if state in ("connected", "failed", "closed"):
+        if state == "connected":
             listener.state(state)
+        elif state in ("failed", "closed"):
+            # A client says goodbye by DELETE: one that only closes its connection may be a page that is loaded again.
+            listener.state("failed")

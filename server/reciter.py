@@ -14,6 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import av
@@ -35,8 +36,10 @@ from recitation.audio import RTP_HZ, SAMPLE_HZ, Pcm, signed32
 from server.channels import CONTROL_ID, FEEDBACK_ID
 from server.messages import (
     ClientMessage,
+    Error,
     Feedback,
     Ping,
+    Restored,
     ServerMessage,
     Stop,
     SummaryMessage,
@@ -58,6 +61,10 @@ LEAVE_DEADLINE_S = 2.0
 
 class ReciterError(Exception):
     """The server refused, or could not be reached. The message is one line."""
+
+
+class NotKept(ReciterError):
+    """There is no session to take up any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +112,10 @@ class Microphone(MediaStreamTrack):
     def __init__(self, packets: Sequence[bytes]) -> None:
         super().__init__()
         self._packets = packets
-        self._next = 0
         self._begun: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self.done = asyncio.Event()
+        self.taken = 0
+        """Packets handed out or missed."""
         self.lags: list[float] = []
         """Seconds by which each packet was late at the sender."""
 
@@ -115,18 +123,23 @@ class Microphone(MediaStreamTrack):
         """Packet 0 is due at monotonic time `at`."""
         self._begun.set_result(at)
 
+    def catch_up(self) -> None:
+        """What nobody took in time is gone, as at a real microphone: whoever comes back speaks of now."""
+        if self._begun.done():
+            self.taken = max(self.taken, int((time.monotonic() - self._begun.result()) / PACKET_S))
+
     async def recv(self) -> "av.Packet[av.stream.Stream]":
         begun = await asyncio.shield(self._begun)
-        if self._next == len(self._packets):
+        if self.taken >= len(self._packets):
             self.done.set()
             await asyncio.Event().wait()
-        due = begun + self._next * PACKET_S
+        n, self.taken = self.taken, self.taken + 1
+        due = begun + n * PACKET_S
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         self.lags.append(max(0.0, time.monotonic() - due))
-        packet = av.Packet(self._packets[self._next])
-        packet.pts = self._next * PACKET_RTP
+        packet = av.Packet(self._packets[n])
+        packet.pts = n * PACKET_RTP
         packet.time_base = fractions.Fraction(1, RTP_HZ)
-        self._next += 1
         return packet
 
 
@@ -142,6 +155,8 @@ class Network:
     dropped: int = 0
     first_rtp: int | None = None
     """Timestamp of packet 0."""
+    down: bool = False
+    """Nothing gets through, either way."""
     sent: dict[int, float] = field(default_factory=dict)
     """When the sender handed over packet n."""
 
@@ -164,11 +179,42 @@ class Network:
 
         transport._send_rtp = wrapped  # type: ignore[method-assign]
 
+    def cut(self, connection: RTCPeerConnection) -> None:
+        """Stand between a connection's UDP sockets and the network, to be able to take it down."""
+        assert connection.sctp is not None
+        for protocol in connection.sctp.transport.transport._connection._protocols:
+            _Wire(self, protocol)
+
     def note(self, rtp: int) -> None:
         """The sender hands over the packet with this timestamp."""
         if self.first_rtp is None:
             self.first_rtp = rtp
         self.sent[signed32(rtp - self.first_rtp) // PACKET_RTP] = time.monotonic()
+
+
+class _Wire:
+    """One UDP socket of aioice, both ways."""
+
+    def __init__(self, network: Network, protocol: Any) -> None:
+        self._network, self._protocol = network, protocol
+        self._transport, self._received = protocol.transport, protocol.datagram_received
+        protocol.transport, protocol.datagram_received = self, self._arrived
+
+    def sendto(self, data: bytes, address: Any = None) -> None:
+        """As of asyncio.DatagramTransport."""
+        if not self._network.down:
+            self._transport.sendto(data, address)
+
+    def close(self) -> None:
+        """As of asyncio.DatagramTransport."""
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _arrived(self, data: bytes, address: Any) -> None:
+        if not self._network.down:
+            self._received(data, address)
 
 
 @dataclass(slots=True)
@@ -181,6 +227,9 @@ class Heard:
     """Offer to welcome."""
     feedback: list[tuple[float, Feedback]] = field(default_factory=list)
     control: list[tuple[float, ServerMessage]] = field(default_factory=list)
+    restored: list[tuple[float, Restored]] = field(default_factory=list)
+    newest: float = 0.0
+    """When the newest message came."""
     summary: SummaryMessage | None = None
     welcome: Welcome | None = None
     lags: list[float] = field(default_factory=list)
@@ -192,10 +241,18 @@ class Heard:
 class Client(ABC):
     """One client. Use as `heard = await Reciter(...).recite()`."""
 
-    def __init__(self, packets: Sequence[bytes], network: Network | None) -> None:
-        self.heard = Heard(network=network or Network())
-        self.microphone = Microphone(packets)
+    def __init__(self, packets: Sequence[bytes], network: Network | None, before: "Client | None" = None) -> None:
+        """`before`: the client whose session this one is to take up, with its microphone and what it heard."""
+        if before is None:
+            self.heard, self.microphone = Heard(network=network or Network()), Microphone(packets)
+        else:
+            self.heard, self.microphone = before.heard, before.microphone
+        self.network = network or self.heard.network
+        """This connection's own."""
+        welcome = self.heard.welcome
+        self.resume = None if before is None or welcome is None else welcome.resume
         self._welcomed = asyncio.Event()
+        self._not_kept: str | None = None
         self._summarised = asyncio.Event()
         self._gone = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -208,9 +265,27 @@ class Client(ABC):
     def send(self, message: ClientMessage) -> None:
         """Send a control message, if it can be."""
 
+    async def welcomed(self) -> None:
+        """Wait for the server's welcome. Raises NotKept."""
+        await self._welcomed.wait()
+        if self._not_kept is not None:
+            raise NotKept(self._not_kept)
+
+    @abstractmethod
+    async def hush(self) -> None:
+        """Take nothing more from the microphone, which another client is to have."""
+
+    @abstractmethod
+    async def drop(self) -> None:
+        """Let go of the connection without a word to the server."""
+
     @abstractmethod
     async def close(self) -> None:
         """End the session and the connection."""
+
+    def query(self, verses: str) -> dict[str, str]:
+        """Of the request that opens the session, or takes it up."""
+        return {"verses": verses} if self.resume is None else {"resume": self.resume}
 
     async def recite(self, begin_after_s: float = 0.0) -> Heard:
         """Connect, send the recording, ask for the summary and leave; leave early when the server does.
@@ -247,14 +322,23 @@ class Client(ABC):
             async with asyncio.timeout(SUMMARY_DEADLINE_S):
                 await self._summarised.wait()
 
+    @property
+    def gone(self) -> bool:
+        """The server, or the way to it, has gone away."""
+        return self._gone.is_set()
+
+    def ping(self) -> None:
+        """To be sent every PING_S."""
+        self.send(Ping(1, time.monotonic() * 1000))
+
     async def _ping(self) -> None:
         while True:
-            self.send(Ping(1, time.monotonic() * 1000))
+            self.ping()
             await asyncio.sleep(PING_S)
 
     def _on_message(self, data: str | bytes) -> None:
         message = decode_server(data)
-        now = time.monotonic()
+        now = self.heard.newest = time.monotonic()
         if isinstance(message, Feedback):
             self.heard.feedback.append((now, message))
             return
@@ -263,6 +347,11 @@ class Client(ABC):
             case Welcome():
                 self.heard.welcome = message
                 self._welcomed.set()
+            case Error(code="not_kept", text=text):
+                self._not_kept = text
+                self._welcomed.set()
+            case Restored():
+                self.heard.restored.append((now, message))
             case SummaryMessage():
                 self.heard.summary = message
                 self._summarised.set()
@@ -284,9 +373,10 @@ class Reciter(Client):
         network: Network | None = None,
         ice_servers: Sequence[RTCIceServer] = (),
         ways: RTCIceTransportPolicy = RTCIceTransportPolicy.ALL,
+        before: Client | None = None,
     ) -> None:
         """`ways` may leave out every candidate but relayed ones."""
-        super().__init__(recording.packets, network)
+        super().__init__(recording.packets, network, before)
         self.peer = RTCPeerConnection(
             RTCConfiguration(
                 iceServers=list(ice_servers), iceTransportPolicy=ways, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
@@ -310,18 +400,19 @@ class Reciter(Client):
     async def connect(self) -> None:
         """Open the session and wait for the server's welcome. Raises ReciterError."""
         begun = time.monotonic()
-        self.heard.network.wrap(self._sender.transport, self._later)
+        self.network.wrap(self._sender.transport, self._later)
         try:
             async with asyncio.timeout(CONNECT_DEADLINE_S):
                 await self.peer.setLocalDescription(await self.peer.createOffer())
+                self.network.cut(self.peer)
                 answer = await self._post(self.peer.localDescription.sdp)
                 await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-                await self._welcomed.wait()
+                await self.welcomed()
         except TimeoutError:
             raise ReciterError(f"{self._endpoint}: no connection within {CONNECT_DEADLINE_S:.0f} s") from None
         except aiohttp.ClientError as error:
             raise ReciterError(f"{self._endpoint}: {error}") from error
-        self.heard.connect_s = time.monotonic() - begun
+        self.heard.connect_s = min(self.heard.connect_s, time.monotonic() - begun)
 
     def send(self, message: ClientMessage) -> None:
         """Send a control message, if the channel is open."""
@@ -338,14 +429,25 @@ class Reciter(Client):
         self.microphone.stop()
         await self.peer.close()
 
+    async def hush(self) -> None:
+        """See Client."""
+        self._sender.replaceTrack(None)
+
+    async def drop(self) -> None:
+        """See Client."""
+        await self.peer.close()
+
     async def _post(self, sdp: str) -> str:
+        if self.network.down:
+            raise aiohttp.ClientConnectionError("the network is down")
         headers = {**self._headers, "Content-Type": "application/sdp"}
         async with self._http.post(
-            self._endpoint, params={"verses": self._verses}, data=sdp.encode(), headers=headers
+            self._endpoint, params=self.query(self._verses), data=sdp.encode(), headers=headers
         ) as response:
             text = await response.text()
             if response.status != 201:
-                raise ReciterError(f"{self._endpoint}: {response.status} {response.reason}: {text[:200]}")
+                kind = NotKept if response.status == 404 and self.resume else ReciterError
+                raise kind(f"{self._endpoint}: {response.status} {response.reason}: {text[:200]}")
             self.location = str(response.url.join(URL(response.headers["Location"])))
             return text
 

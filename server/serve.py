@@ -17,9 +17,25 @@ from server.ice import IceServer, read_turn_secret
 from server.key_set import check_source
 from server.logs import Format, set_up
 from server.roles import read_secret
-from server.storage.place import add_place_arguments, database_url
+from server.snapshots import FileSnapshots, SnapshotsUnavailable
+from server.storage.place import add_place_arguments, data_directory, database_url
 
 KEEP_DAYS = 365
+
+NO_SNAPSHOTS = "none"
+
+
+def _snapshots(named: str | None) -> Path | None:
+    """The folder of the snapshots; where none was named and the usual one cannot be used, none outlive the process."""
+    if named is not None:
+        return None if named == NO_SNAPSHOTS else Path(named)
+    folder = data_directory() / "snapshots"
+    try:
+        FileSnapshots(folder)
+    except SnapshotsUnavailable as error:
+        print(f"talaqqi: no session will outlive this process: {error}", file=sys.stderr)
+        return None
+    return folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +107,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--lookahead-ms", type=int, default=0, choices=(0, 80, 240), help="look-ahead of the model (0)")
     how.add_argument("--static", type=Path, default=STATIC, metavar="DIR", help="files of the page")
     how.add_argument("--log-format", choices=get_args(Format), default="text", help="of the log: text or json (text)")
+    how.add_argument(
+        "--resume-seconds",
+        type=float,
+        default=default["resume_s"].default,
+        metavar="S",
+        help="keep a session whose client is away, 0: not at all (60)",
+    )
+    how.add_argument(
+        "--snapshots",
+        metavar="DIR",
+        help="folder of what sessions go on from when the process has died, or none (~/.local/share/talaqqi/snapshots)",
+    )
     how.add_argument("--verbose", action="store_true", help="log sessions to standard error")
     fleet = parser.add_argument_group("more than one process (needs the extra 'redis')")
     fleet.add_argument("--workers", type=int, default=1, metavar="N", help="processes behind this address (1)")
@@ -135,6 +163,8 @@ def config_of(arguments: argparse.Namespace) -> Config:
         posts_per_minute=arguments.posts_per_minute,
         origins=frozenset(arguments.origin or ("*",)),
         static=arguments.static,
+        resume_s=arguments.resume_seconds,
+        snapshots=_snapshots(arguments.snapshots),
         engine=arguments.engine,
         lookahead_ms=arguments.lookahead_ms,
         model=arguments.model,

@@ -6,22 +6,27 @@ the group cancels its other tasks, and the place in the encoder and the connecti
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import numpy as np
 
-from recitation.audio import Pcm
+from recitation.audio import SAMPLE_HZ, Pcm
 from recitation.events import Update
 from recitation.finding import Finding, Found, News
 from recitation.mushaf import AddressError
 from recitation.prosody.phrase import Phrase
+from recitation.retained import LineState
+from recitation.session_clock import SessionClock
 from recitation.tajweed.moshaf import Moshaf, MoshafError
 from server.audience import Audience
 from server.channels import CONTROL_BUFFERED_BYTES, FeedbackTail
 from server.config import Config
 from server.finder import Finder, seeking
+from server.links import Link
 from server.live import RTP_PER_SAMPLE, Line, Live, Overloaded
 from server.messages import (
     VERSION,
@@ -49,10 +54,11 @@ from server.messages import (
 from server.metrics import Metrics
 from server.pitch import PitchLoop
 from server.relay import Relay
+from server.retained import ID_STEP, Retained, restored_messages, rows_of
 from server.roles import Holder
 from server.rtp_tap import Counts
 from server.storage.record import Record
-from server.transport import Listener, NotOpened, Transport
+from server.transport import NotOpened, Transport
 from server.watched import Watched
 
 logger = logging.getLogger(__name__)
@@ -68,9 +74,20 @@ of silence are put before that, for `Live.lead_in`."""
 REQUESTS = 8
 """Requests that may wait for an answer. Overflow refuses the request (`busy`)."""
 
-MakeLine = Callable[[str], tuple[str, Line]]
-"""From an address as the client wrote it, or `auto`: the address as we write it, and a line for it. May take a while
-for a long surah, so it runs in a thread. Raises AddressError."""
+FILL_SAMPLES = SAMPLE_HZ
+"""Silence heard in place of audio that is missing for longer: a second is a pause to every part of the line. What is
+missing beyond that passes on the session's clock alone."""
+
+SEAM_SAMPLES = 640
+"""The least of it between one connection and the next, whose sound does not join to the sample: 40 ms."""
+
+
+class MakeLine(Protocol):
+    """Makes lines. May take a while for a long surah, so it runs in a thread."""
+
+    def __call__(self, verses: str, state: LineState | None = None) -> tuple[str, Line]:
+        """From an address as the client wrote it, or `auto`: the address as we write it, and a line for it, which goes
+        on from `state`. Raises AddressError."""
 
 
 class Over(Exception):
@@ -100,23 +117,44 @@ class Session:
         make_line: MakeLine,
         engine: str,
         release: Callable[[], None] = lambda: None,
+        kept: Retained | None = None,
     ) -> None:
-        """`release` gives back the leave to open a session (`server.auth.Grant`). Raises Busy."""
-        self.id = secrets.token_urlsafe(16)
+        """`release` gives back the leave to open a session (`server.auth.Grant`). `kept`: go on with a session of a
+        process that is no more, on a `line` made for that. Raises Busy."""
+        self.id = secrets.token_urlsafe(16) if kept is None else kept.session
+        self.record_name = self.id if kept is None else f"{self.id}-{secrets.token_hex(4)}"
+        """In what is kept of it for the student: each process writes a part of its own."""
+        self.resume_token = secrets.token_urlsafe(24) if kept is None else kept.token
+        self.changes = 0
+        """Counts what a snapshot would say anew."""
+        self.reason: str | None = None
+        """Why it is over."""
         self.holder = holder
-        self.transport = transport
+        self._link = Link(transport, self.id)
+        self._link.serves = True
+        self._links = {self._link.name: self._link}
+        """All that are not over yet, by name."""
+        self._links_made = 1
+        self._names = {self.id} if transport.way == "webrtc" else set()
+        """Of all connections by WHIP."""
         self.relay = Relay()
         """The student's voice, for those who listen."""
         self.audience = Audience(self._audience_changed)
         self.watched = Watched(
-            self.id, name=holder.name, classes=holder.classes, verses=verses, since=time.time(), tell=self._send
+            self.id,
+            name=holder.name,
+            classes=holder.classes,
+            verses=verses,
+            since=time.time() if kept is None else kept.since,
+            tell=self._send,
         )
         self.record = Record.unkept()
         self._config, self._metrics = config, metrics
         self._make_line = make_line
         self._engine = engine
         self.verses = verses
-        self._moshaf = Moshaf()
+        self._moshaf, self._reading = Moshaf(), ""
+        self._line_clock = SessionClock()
         self._clock = time.monotonic
         self._began = self._clock()
         self._live, self._finder, self._pitch = live, finder, pitch
@@ -124,17 +162,102 @@ class Session:
         """There is news for a line that seeks its place: a hop, or what the student says."""
         self._tail = FeedbackTail(repeats=transport.loses)
         self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
-        self._connected = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
         self._release = release
         self._requests: asyncio.Queue[Passage | Stop] = asyncio.Queue(REQUESTS)
         self._bad_messages = 0
-        self._last_audio = self._last_ping = self._last_taken = self._began
+        self._last_audio = self._last_ping = self._last_taken = self._last_arrival = self._began
+        self._adrift: str | None = None
+        """Why the client is away; None while it is here."""
+        self._bridging = False
+        """The next audio is the first of a connection that took the place of another."""
         self._waiting_bytes = 0
         self._pings = False
         self._silent = False
         self._finishing = False
         self._counted = Counts()
+        self._received = self._lost = 0
+        """Packets of all connections."""
         self._seat = live.join(line, self._heard, self._broke, transport.way)
+        self._resumed = kept is not None
+        if kept is not None:
+            self._recall(kept)
+
+    def _recall(self, kept: Retained) -> None:
+        away = max(0, round((time.time() - kept.at) * SAMPLE_HZ))
+        self._line_clock = SessionClock(kept.samples + away)
+        self._read_by(kept.reading)
+        line = kept.line
+        seq, phone, word, rule = (number + ID_STEP for number in kept.numbers)
+        self._tail.go_on(
+            (seq, phone, word, rule),
+            [verdict for verdict in (line.rules if line else ()) if verdict.slip is not None],
+        )
+        if kept.may_listen is not None:
+            self.audience.decide(kept.may_listen)
+        self.watched.recall([] if line is None else rows_of(line), kept.overruled)
+
+    @property
+    def transport(self) -> Transport:
+        """The connection that serves."""
+        return self._link.transport
+
+    def link(self, name: str) -> Link | None:
+        """One of its connections that are not over."""
+        return self._links.get(name)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Its connections that are not over."""
+        return tuple(self._links.values())
+
+    def had(self, name: str) -> bool:
+        """One of its WHIP connections is or was called so."""
+        return name in self._names
+
+    def hang_up(self, link: Link | None) -> None:
+        """The client is done with a connection: with the newest one, the session is over."""
+        if link is not None and link is not self._link:
+            self._close_later(link)
+        elif link is not None or self._adrift is not None:
+            self.end("left")
+
+    @property
+    def worth_keeping(self) -> bool:
+        """See Keepable."""
+        return self._first_stood and not self._over.done() and self._adrift is None
+
+    def retained(self) -> Retained:
+        """As it stands."""
+        state = self._line_state()
+        holder = self.holder
+        return Retained(
+            session=self.id,
+            token=self.resume_token,
+            sub=holder.sub,
+            role=holder.role,
+            classes=holder.classes,
+            name=holder.name,
+            expires=None if math.isinf(holder.expires) else holder.expires,
+            since=self.watched.since,
+            at=time.time(),
+            verses=self.verses,
+            reading=self._reading,
+            samples=self._line_clock.time(self._seat.pushed),
+            numbers=self._tail.numbers,
+            line=state,
+            overruled=self.watched.overruled,
+            may_listen=self.audience.may,
+        )
+
+    def _line_state(self) -> LineState | None:
+        state = self._seat.line.retained()
+        return None if state is None else self._line_clock.told(state)
+
+    @property
+    def away(self) -> bool:
+        """Its client is not connected."""
+        return self._adrift is not None
 
     def keep(self, record: Record) -> None:
         """What happens is to be kept in `record`."""
@@ -160,9 +283,14 @@ class Session:
         except asyncio.QueueFull:
             self.end("left")
 
+    @property
+    def _first_stood(self) -> bool:
+        """A connection stood at some time."""
+        return self._links_made > 1 or self._link.stood.is_set()
+
     def _give_back(self) -> None:
         """The leave to open a session, where no connection ever stood."""
-        if not self._connected.is_set():
+        if not self._first_stood:
             release, self._release = self._release, lambda: None
             release()
 
@@ -178,7 +306,8 @@ class Session:
         reason = "shutdown"
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._connect())
+                self._tasks = tasks
+                tasks.create_task(self._connect(self._link))
                 tasks.create_task(self._watch())
                 tasks.create_task(self._serve())
                 tasks.create_task(self._seek())
@@ -196,6 +325,7 @@ class Session:
         finally:
             if reason == "shutdown":
                 self._send(Error("shutdown", "the server is stopping", fatal=True))
+            self.reason = reason
             self.watched.over = True
             self.audience.dismiss()
             self.record.end(reason)
@@ -204,41 +334,129 @@ class Session:
             self._metrics.end(reason)
             self._count_packets()
             logger.info("session %s: ended after %.1f s: %s", self.id, self._clock() - self._began, reason)
-            await self._close()
+            for link in list(self._links.values()):
+                await self._close(link)
 
-    async def _connect(self) -> None:
-        try:
-            await self.transport.open(
-                Listener(self._audio, self._welcome, self._message, self._refuse, self._state_changed, self.relay)
-            )
-        except NotOpened as error:
-            raise Over("bad_offer") from error
+    async def _connect(self, link: Link) -> None:
+        """Open a connection. The first is the session's; without a later one it goes on as it was."""
+        opened = self._clock()
+        reason = "no_connection"
         try:
             async with asyncio.timeout(self._config.connect_deadline_s):
-                await self._connected.wait()
+                await link.transport.open(link.listener(self))
+                await link.stood.wait()
+        except NotOpened:
+            reason = "bad_offer"
         except TimeoutError:
-            raise Over("no_connection") from None
-        self._metrics.connect[self.transport.way].observe(self._clock() - self._began)
+            pass
+        else:
+            self._metrics.connect[link.transport.way].observe(self._clock() - opened)
+            return
+        if link is self._link:
+            raise Over(reason)
+        await self._retire(link)
+
+    def attach(self, transport: Transport) -> Link:
+        """Another connection of the same client, which takes the place of the one before once it stands."""
+        assert self._tasks is not None, "a session that can be resumed has begun"
+        self._links_made += 1
+        link = Link(transport, f"{self.id}.{self._links_made}")
+        self._links[link.name] = link
+        if transport.way == "webrtc":
+            self._names.add(link.name)
+        self._tasks.create_task(self._connect(link))
+        return link
+
+    def link_stands(self, link: Link) -> None:
+        """See Owner."""
+        if link is self._link or self._over.done():
+            return
+        self._count_packets()
+        before, self._link = self._link, link
+        before.serves, link.serves = False, True
+        self._counted = Counts()
+        self._last_audio = self._last_ping = self._last_taken = self._clock()
+        self._waiting_bytes, self._pings, self._silent = 0, False, False
+        self._adrift = None
+        self._bridging = self._resumed = True
+        self._tail.again(repeats=link.transport.loses)
+        self._live.take_back(self._seat, link.transport.way)
+        self._close_later(before)
+
+    def link_ready(self) -> None:
+        """See Owner."""
+        self._welcome(resumed=self._resumed)
+        if self._resumed:
+            state = self._line_state()
+            rows = [] if state is None else rows_of(state)
+            for message in restored_messages(self.verses, rows, self.watched.overruled):
+                self._send(message)
+
+    def link_lost(self, link: Link, state: str) -> None:
+        """See Owner."""
+        if link.name not in self._links:  # We closed it ourselves.
+            return
+        if link is not self._link:
+            self._close_later(link)
+        elif self._finishing:
+            return
+        elif state == "closed":
+            self.end("left")
+        else:
+            self._cast_off(state)
+
+    def _cast_off(self, reason: str) -> None:
+        """The client is away, and may come back."""
+        if self._over.done() or self._adrift is not None:
+            return
+        if not self._first_stood or self._config.resume_s == 0:
+            self.end(reason)
+            return
+        logger.info("session %s: its client is away: %s", self.id, reason)
+        self._adrift = reason
+        self._live.cast_off(self._seat, self._give_way)
+        self._close_later(self._link)
+
+    def _give_way(self) -> None:
+        """Somebody who is here needs the place. The snapshot stays."""
+        self._live.leave(self._seat)
+        self.end("gave_way")
+
+    def _close_later(self, link: Link) -> None:
+        if self._tasks is not None and not self._over.done():
+            self._tasks.create_task(self._retire(link))
+
+    async def _retire(self, link: Link) -> None:
+        if self._links.pop(link.name, None) is not None:
+            await self._close(link)
 
     async def _watch(self) -> None:
-        """Tell the client when no audio comes, and end the session when it is gone."""
-        await self._connected.wait()
+        """Tell the client when no audio comes, and end the session when it is gone for good."""
+        await self._link.stood.wait()
         self._last_audio = self._last_ping = self._last_taken = self._clock()
         while True:
             await asyncio.sleep(WATCH_S)
             now = self._clock()
             silent, unpinged = now - self._last_audio, now - self._last_ping
-            if self._pings and min(silent, unpinged) > self._config.ping_timeout_s:
-                raise Over("gone")
-            if silent > self._config.audio_close_s:
-                raise Over("no_audio", Error("no_audio", f"no audio for {silent:.0f} s", fatal=True))
-            if (silent > self._config.audio_notice_s) is not self._silent:
-                self._silent = not self._silent
-                self._send(Audio("missing" if self._silent else "flowing", round(silent, 1)))
-            if self._takes_nothing(now):
-                raise Over("stuck")
+            if self._adrift is None:
+                self._watch_client(now, silent, unpinged)
+            elif min(silent, unpinged) > self._config.resume_s:
+                raise Over(self._adrift)
             self._count_packets()
-            self.watched.connection(self._counted.received, self._counted.lost, silent)
+            self.watched.connection(self._received, self._lost, silent)
+
+    def _watch_client(self, now: float, silent: float, unpinged: float) -> None:
+        """Raises Over."""
+        if self._pings and min(silent, unpinged) > self._config.ping_timeout_s:
+            self._cast_off("gone")
+            return
+        if silent > self._config.audio_close_s:
+            raise Over("no_audio", Error("no_audio", f"no audio for {silent:.0f} s", fatal=True))
+        if (silent > self._config.audio_notice_s) is not self._silent:
+            self._silent = not self._silent
+            self._send(Audio("missing" if self._silent else "flowing", round(silent, 1)))
+        if self._takes_nothing(now):
+            self._cast_off("stuck")
 
     def _takes_nothing(self, now: float) -> bool:
         """So much waits for the client that no more can be sent, and none of it has been taken for a while."""
@@ -264,9 +482,11 @@ class Session:
                     self.verses = ref
                     line.read_by(self._moshaf)
                     self._seat.restart(line)
+                    self._line_clock = SessionClock()
                     self._tail.forget()
                     self.record.turn(ref)
                     self.watched.begin(ref)
+                    self.changes += 1
                     self._welcome()
 
     async def _seek(self) -> None:
@@ -282,6 +502,7 @@ class Session:
                 self.verses = news.verses
                 self.watched.found(news.verses)
                 self.record.found(news.verses)
+                self.changes += 1
             self._send(self._finder.message(news))
 
     async def _stop(self) -> None:
@@ -295,22 +516,48 @@ class Session:
             rtp, received = self._seat.origin(last.sample)
             self._heard(last, rtp, received, now)
         await self._pitch.hear([self._seat.line])
-        self._tell_phrases(self._seat.line.phrases_told())
-        self._send(summary_message(self.verses, self._seat.line.summary(), self.watched.overruled))
+        self._tell_phrases(self._line_clock.told(phrase) for phrase in self._seat.line.phrases_told())
+        summary = self._line_clock.told(self._seat.line.summary())
+        self._send(summary_message(self.verses, summary, self.watched.overruled))
 
-    def _audio(self, pcm: Pcm, start: int, concealed: bool, rtp: int, arrival: float) -> None:
+    def link_audio(self, pcm: Pcm, start: int, concealed: bool, rtp: int, arrival: float) -> None:
+        """See Owner."""
         now = self._clock()
         if not concealed:
             self._last_audio = now
         try:
             if not self._seat.heard_anything:
                 self._lead_in(len(pcm), start, rtp, arrival)
+            elif self._bridging:
+                self._bridge(len(pcm), start, rtp, arrival)
+            self._bridging = False
+            self._last_arrival = arrival
+            if concealed and len(pcm) > FILL_SAMPLES:
+                pcm = self._shorten(pcm)
             if self._seat.push(pcm, concealed, rtp, arrival):
                 self._metrics.stages["tap"].observe(now - arrival)
         except Overloaded as error:
             self.end("overloaded", Error("overloaded", f"the server cannot keep up: {error}", fatal=True))
         except Exception as fault:
             self._broke(fault)
+
+    def _bridge(self, samples: int, start: int, rtp: int, arrival: float) -> None:
+        """Between the last sound of one connection and the first `samples` of the next: silence that is not judged."""
+        gone = round((arrival - self._last_arrival) * SAMPLE_HZ) - samples
+        fill = min(max(gone, SEAM_SAMPLES), FILL_SAMPLES)
+        lead = HOP_PHASE + self._live.lead_in(samples, arrival)
+        fill += (lead - self._seat.pushed - fill) % self._live.hop_samples
+        self._seat.push(np.zeros(fill, np.float32), True, rtp - fill * RTP_PER_SAMPLE, arrival)
+        if gone > fill:
+            self._line_clock.skip(self._seat.pushed, gone - fill)
+        self.transport.gather(self._live.hop_samples, start - self._seat.pushed)
+
+    def _shorten(self, pcm: Pcm) -> Pcm:
+        """What is heard of a hole in one connection; hops end where they did."""
+        hop = self._live.hop_samples
+        skipped = (len(pcm) - FILL_SAMPLES) // hop * hop
+        self._line_clock.skip(self._seat.pushed + len(pcm) - skipped, skipped)
+        return pcm[: len(pcm) - skipped]
 
     def _lead_in(self, samples: int, start: int, rtp: int, arrival: float) -> None:
         """Put silence before the first samples of a line, so that its hops end where they should."""
@@ -321,6 +568,8 @@ class Session:
     def _heard(self, update: Update, rtp: int, received: float, encoded: float) -> None:
         if self._over.done():
             return
+        update = self._line_clock.told(update)
+        self.changes += bool(update.words or update.rules)
         rows = self._tail.update(update.phones, update.words, update.rules)
         self.watched.heard(update, rows, received)
         self.record.heard(update)
@@ -345,15 +594,17 @@ class Session:
         for phrase in phrases:
             self._send(phrase_message(phrase))
 
-    def _message(self, data: str | bytes) -> None:
+    def link_message(self, data: str | bytes) -> None:
+        """See Owner."""
         try:
             self._take(decode_client(data, self._config.message_bytes))
         except BadMessage as error:
-            self._refuse(error)
+            self.link_refused(error)
         except Exception as fault:
             self._broke(fault)
 
-    def _refuse(self, error: BadMessage) -> None:
+    def link_refused(self, error: BadMessage) -> None:
+        """See Owner."""
         self._metrics.bad_messages.add()
         self._bad_messages += 1
         self._send(Error(error.code, str(error)))
@@ -386,6 +637,8 @@ class Session:
         except MoshafError as error:
             self._send(Error("bad_reading", str(error)))
             return
+        self._reading = settings
+        self.changes += 1
         self._seat.line.read_by(self._moshaf)
         self.record.read_by(str(self._moshaf))
 
@@ -413,21 +666,17 @@ class Session:
             return
         self._heard_unplaced.set()
 
-    def _welcome(self) -> None:
+    def _welcome(self, *, resumed: bool = False) -> None:
         watched = bool(self.watched.classes)
-        self._send(Welcome(self.id, self.verses, self._engine, self._config.lookahead_ms, watched))
+        token = self.resume_token if self._config.resume_s else ""
+        engine, lookahead_ms = self._engine, self._config.lookahead_ms
+        self._send(Welcome(self.id, self.verses, engine, lookahead_ms, watched, token, resumed))
         if watched:
             self._send(self.audience.told())
 
     def _audience_changed(self) -> None:
         self.watched.let_listen(self.audience.may)
         self._send(self.audience.told())
-
-    def _state_changed(self, state: str) -> None:
-        if state == "connected":
-            self._connected.set()
-        elif not self._finishing:
-            self.end("left" if state == "closed" else state)
 
     def _broke(self, fault: Exception) -> None:
         if not self._over.done():
@@ -439,16 +688,18 @@ class Session:
     def _count_packets(self) -> None:
         before, now = self._counted, self.transport.counts
         self._counted = now
+        self._received += now.received - before.received
+        self._lost += now.lost - before.lost
         self._metrics.packets.add(now.received - before.received)
         self._metrics.lost_packets.add(now.lost - before.lost)
         self._metrics.concealed_packets.add((now.concealed_samples - before.concealed_samples) / PACKET_SAMPLES)
 
-    async def _close(self) -> None:
+    async def _close(self, link: Link) -> None:
         # A last message needs a turn of the loop to leave before the transport goes.
         await asyncio.sleep(0.05)
         try:
             async with asyncio.timeout(self._config.close_deadline_s):
-                await self.transport.close()
+                await link.transport.close()
         except TimeoutError:
             logger.warning("session %s: the connection did not close in time", self.id)
 

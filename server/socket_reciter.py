@@ -62,13 +62,14 @@ class SocketReciter(Client):
         *,
         token: str | None = None,
         network: Network | None = None,
+        before: Client | None = None,
     ) -> None:
         network = network or Network()
         self._chance = random.Random(network.seed)
         if isinstance(recording, Recording):
             # Times and numbers begin anywhere, as RTP's do (RFC 3550 5.1).
             recording = opus_frames(recording.packets, self._chance.getrandbits(32), self._chance.getrandbits(16))
-        super().__init__(recording.frames, network)
+        super().__init__(recording.frames, network, before)
         self._first_rtp = recording.first_rtp
         self._http = http
         self._endpoint = f"{url.rstrip('/')}/ws"
@@ -83,16 +84,18 @@ class SocketReciter(Client):
         """See Client."""
         begun = time.monotonic()
         try:
+            if self.network.down:
+                raise aiohttp.ClientConnectionError("the network is down")
             async with asyncio.timeout(CONNECT_DEADLINE_S):
                 self.socket = await self._http.ws_connect(
                     self._endpoint,
-                    params={"verses": self._verses},
+                    params=self.query(self._verses),
                     protocols=(SUBPROTOCOL,),
                     headers=self._headers,
                     max_msg_size=0,
                 )
                 self._running = [asyncio.create_task(run) for run in (self._read(), self._write(), self._speak())]
-                await self._welcomed.wait()
+                await self.welcomed()
         except TimeoutError:
             raise ReciterError(f"{self._endpoint}: no connection within {CONNECT_DEADLINE_S:.0f} s") from None
         except aiohttp.WSServerHandshakeError as error:
@@ -100,7 +103,7 @@ class SocketReciter(Client):
             raise ReciterError(f"{self._endpoint}: {error.status} {phrase}") from error
         except aiohttp.ClientError as error:
             raise ReciterError(f"{self._endpoint}: {error}") from error
-        self.heard.connect_s = time.monotonic() - begun
+        self.heard.connect_s = min(self.heard.connect_s, time.monotonic() - begun)
 
     def send(self, message: ClientMessage) -> None:
         """See Client."""
@@ -108,7 +111,19 @@ class SocketReciter(Client):
 
     def send_raw(self, data: str | bytes) -> None:
         """Send text or a frame, after what waits already."""
-        self._outbox.put_nowait(data)
+        if not self.network.down:
+            self._outbox.put_nowait(data)
+
+    async def hush(self) -> None:
+        """See Client."""
+        for task in self._running[2:]:
+            task.cancel()
+
+    async def drop(self) -> None:
+        """See Client."""
+        if self.socket is not None and (response := self.socket._response).connection is not None:
+            response.connection.close()
+        await self._stop()
 
     async def close(self) -> None:
         """See Client."""
@@ -117,6 +132,9 @@ class SocketReciter(Client):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE_DEADLINE_S):
                     await self.socket.close()
+        await self._stop()
+
+    async def _stop(self) -> None:
         for task in self._running:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -125,7 +143,7 @@ class SocketReciter(Client):
     async def _read(self) -> None:
         assert self.socket is not None
         async for message in self.socket:
-            if message.type is aiohttp.WSMsgType.TEXT:
+            if message.type is aiohttp.WSMsgType.TEXT and not self.network.down:
                 self._on_message(message.data)
         self._gone.set()
 
@@ -140,11 +158,12 @@ class SocketReciter(Client):
                         await self.socket.send_str(text)
 
     async def _speak(self) -> None:
-        network, rtp = self.heard.network, self._first_rtp
+        network = self.network
         while True:
-            frame = bytes(await self.microphone.recv())
-            network.note(rtp)
-            rtp = (rtp + PACKET_RTP) & 0xFFFFFFFF
+            packet = await self.microphone.recv()
+            assert packet.pts is not None
+            frame = bytes(packet)
+            network.note((self._first_rtp + packet.pts) & 0xFFFFFFFF)
             if self._chance.random() < network.loss:
                 network.dropped += 1
             else:

@@ -95,7 +95,7 @@ class Watched:
         """Counts changes of anything but the tile."""
         self.tile_mark = 1
         """Counts changes of the tile."""
-        self._name, self._since = name, since
+        self._name, self.since = name, since
         self._phones: Latest[PhoneRow] = Latest(MOST_PHONES)
         self._words: Latest[WordRow] = Latest(MOST_WORDS)
         self._rules: Latest[RuleRow] = Latest(MOST_RULES)
@@ -124,6 +124,19 @@ class Watched:
         self._update = None
         self._turn()
 
+    def recall(self, rows: Iterable[PhoneRow | WordRow | RuleRow], overruled: Iterable[SummaryOverruled]) -> None:
+        """What was said in another process."""
+        self.mark += 1
+        for row in rows:
+            self._take(row)
+        for said in overruled:
+            before = self._words.get(said.at)
+            if before is not None:
+                self._counts[self._standing(before)] -= 1
+                self._counts[said.status] += 1
+            self._overruled.put(said.at, self.mark, said)
+        self.tile_mark += 1
+
     def found(self, verses: str) -> None:
         """The passage has become known; verdicts on it may have come already."""
         self.verses = verses
@@ -137,13 +150,16 @@ class Watched:
         if before is None or (_cursor_word(before), before.state) != (_cursor_word(update), update.state):
             self.tile_mark += 1
         for row in rows:
-            match row:
-                case PhoneRow():
-                    self._phone(row)
-                case WordRow():
-                    self._word(row)
-                case RuleRow():
-                    self._rule(row)
+            self._take(row)
+
+    def _take(self, row: PhoneRow | WordRow | RuleRow) -> None:
+        match row:
+            case PhoneRow():
+                self._phone(row)
+            case WordRow():
+                self._word(row)
+            case RuleRow():
+                self._rule(row)
 
     def connection(self, received: int, lost: int, silent_s: float) -> None:
         """Packets received and lost since the session began, and how long none has come. To be told every 200 ms."""
@@ -229,7 +245,7 @@ class Watched:
             self.id,
             self._name,
             self.number,
-            self._since,
+            self.since,
             self.verses,
             None if self._update is None else _cursor_word(self._update),
             self._state,

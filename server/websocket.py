@@ -43,6 +43,9 @@ The burst stays below the backlog at which a session is overloaded."""
 MESSAGE_S = 0.010
 """A frame counts for at least so much audio."""
 
+NOT_KEPT = 4404
+"""Close code: there is no session to resume."""
+
 CLOSE_DEADLINE_S = 2.0
 
 CLOSE_CODES = {
@@ -117,8 +120,9 @@ class SocketTransport:
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(self._send_all())
                 last = await self._read(listener)
-                # CLOSED without CLOSE: the connection ended in the middle.
-                state = "closed" if last in (WSMsgType.CLOSE, WSMsgType.CLOSING) else "failed"
+                # CLOSED without CLOSE: the connection ended in the middle. A page that is loaded again goes away.
+                goodbye = last.type in (WSMsgType.CLOSE, WSMsgType.CLOSING) and last.data != WSCloseCode.GOING_AWAY
+                state = "closed" if goodbye else "failed"
                 sending.cancel()
         except* ConnectionError:
             logger.info("a WebSocket broke")
@@ -197,12 +201,12 @@ class SocketTransport:
             self._posted.clear()
             await self._posted.wait()
 
-    async def _read(self, listener: Listener) -> WSMsgType:
-        """Hand on what comes, no faster than the pace; the type of the message that was the last."""
+    async def _read(self, listener: Listener) -> WSMessage:
+        """Hand on what comes, no faster than the pace; the message that was the last."""
         while True:
             message = await self._socket.receive()
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                return message.type
+                return message
             if (wait := self._pace.wait(max(MESSAGE_S, self._take(message, listener)))) > 0:
                 await asyncio.sleep(wait)
 
@@ -236,7 +240,7 @@ class WebSockets:
         """The server stops: every session over a WebSocket ends, as the server waits for their requests."""
         self._stopping = True
         for session in self._reception.sessions.values():
-            if isinstance(session.transport, SocketTransport):
+            if any(isinstance(link.transport, SocketTransport) for link in session.links):
                 session.end("shutdown")
 
     async def recite(self, request: web.Request) -> web.WebSocketResponse:
@@ -244,6 +248,8 @@ class WebSockets:
         socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=SOCKET_BYTES, compress=False)
         self._reception.admit(request)
         self._check(request, socket)
+        if (token := request.query.get("resume")) is not None:
+            return await self._resume(request, socket, token)
         grant = self._reception.ask(self._tokens.grant, authorization(request))
         session = None
         try:
@@ -260,6 +266,31 @@ class WebSockets:
                 session.end("refused")
             raise
         self._reception.opened(session)
+        await transport.run(request.transport)
+        return socket
+
+    async def _resume(self, request: web.Request, socket: web.WebSocketResponse, token: str) -> web.WebSocketResponse:
+        """Another connection to a session."""
+        try:
+            kept = await self._reception.kept(token, authorization(request), self._tokens.owns)
+        except web.HTTPNotFound as error:
+            # A browser tells its page no status: this one it is told of.
+            await socket.prepare(request)
+            text = "this recitation is kept no longer, or never was; begin a new one"
+            await socket.send_str(encode(Error("not_kept", text, fatal=True)))
+            await socket.close(code=NOT_KEPT)
+            logger.info("a WebSocket would resume what is not kept: %s", error.reason)
+            return socket
+        if self._stopping:
+            raise problem(web.HTTPServiceUnavailable, "the server is stopping", retry_after_s=1)
+        transport = SocketTransport(socket)
+        session, link = await self._reception.resume(transport, kept, request)
+        try:
+            await socket.prepare(request)
+        except BaseException:
+            if link is None:
+                session.end("unreachable")
+            raise
         await transport.run(request.transport)
         return socket
 

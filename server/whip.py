@@ -11,6 +11,7 @@ from aiohttp import web
 from server.auth import Forbidden, Refused, Tokens, TooManyTokens
 from server.config import Config
 from server.event_stream import EventStream, event_link
+from server.links import Link
 from server.peer import Peer
 from server.problems import problem
 from server.reception import Reception
@@ -43,6 +44,8 @@ class Whip:
     async def post(self, request: web.Request) -> web.Response:
         """A new session: 201 with its address and the SDP answer."""
         self._reception.admit(request)
+        if (token := request.query.get("resume")) is not None:
+            return await self._resume(request, token)
         grant = self._reception.ask(self._tokens.grant, _authorization(request))
         session = None
         try:
@@ -58,28 +61,48 @@ class Whip:
                 session.end("refused")
             raise
         self._reception.opened(session)
-        response = created(answer, f"/whip/{session.id}", peer.answerer.etag, self._config)
+        return self._created(answer, session, session.id, peer)
+
+    async def _resume(self, request: web.Request, token: str) -> web.Response:
+        """Another connection to a session: 201 with its own address. 404 when there is no such session any more."""
+        kept = await self._reception.kept(token, _authorization(request), self._tokens.owns)
+        offer = await take_offer(request, read_offer)
+        peer = Peer(offer, self._config)
+        session, link = await self._reception.resume(peer, kept, request)
+        try:
+            answer = await take_answer(peer.answer())
+        except BaseException:
+            # A session that lives goes on without this connection.
+            if link is None:
+                session.end("unreachable")
+            raise
+        return self._created(answer, session, session.id if link is None else link.name, peer)
+
+    def _created(self, answer: str, session: Session, name: str, peer: Peer) -> web.Response:
+        response = created(answer, f"/whip/{name}", peer.answerer.etag, self._config)
         if peer.events is not None:
-            response.headers.add("Link", event_link(session.id))
+            response.headers.add("Link", event_link(name))
+        if self._config.resume_s:
+            response.headers["Talaqqi-Resume"] = session.resume_token
         return response
 
     async def patch(self, request: web.Request) -> web.Response:
         """Candidates of the client: 204."""
-        _, peer = self._session(request)
-        return await trickle(request, peer.answerer)
+        return await trickle(request, self._peer(request).answerer)
 
     async def delete(self, request: web.Request) -> web.Response:
-        """The end of a session: 200."""
-        session, peer = self._session(request)
-        if peer.events is not None and peer.events.followed:
+        """The end of a session: 200. An address that another connection has taken the place of ends nothing."""
+        session, link = self._session(request)
+        events = link.transport.events if link is not None and isinstance(link.transport, Peer) else None
+        if events is not None and events.followed:
             session.finish()
         else:
-            session.end("left")
+            session.hang_up(link)
         return web.Response(status=200)
 
     def events(self, request: web.Request) -> EventStream:
         """The events of the session that a request is about. Raises 401, 404, 409."""
-        _, peer = self._session(request)
+        peer = self._peer(request)
         if peer.events is None:
             raise problem(web.HTTPConflict, "this session has data channels, and its messages go there")
         return peer.events
@@ -103,14 +126,22 @@ class Whip:
             raise problem(web.HTTPTooManyRequests, "too many session tokens are waiting to be used") from error
         return web.json_response({"token": token, "expires_s": self._config.token_life_s}, status=201)
 
-    def _session(self, request: web.Request) -> tuple[Session, Peer]:
-        """The session that a request is about. Raises 401, 404."""
-        session = self._reception.sessions.get(request.match_info["id"])
-        if session is None or session.ended or not isinstance(session.transport, Peer):
+    def _peer(self, request: web.Request) -> Peer:
+        """The connection that a request is about. Raises 401, 404."""
+        _, link = self._session(request)
+        if link is None or not isinstance(link.transport, Peer):
+            raise problem(web.HTTPNotFound, "there is no such connection any more")
+        return link.transport
+
+    def _session(self, request: web.Request) -> tuple[Session, Link | None]:
+        """The session and the connection that a request is about; None for one that is over. Raises 401, 404."""
+        name = request.match_info["id"]
+        session = self._reception.sessions.get(name.partition(".")[0])
+        if session is None or session.ended or not session.had(name):
             raise problem(web.HTTPNotFound, "there is no such session")
         holder = session.holder
         self._reception.ask(lambda authorization: self._tokens.owns(authorization, holder), _authorization(request))
-        return session, session.transport
+        return session, session.link(name)
 
 
 def _authorization(request: web.Request) -> str | None:

@@ -14,20 +14,28 @@
  * @property {(message: Feedback, latency_ms: number, measured: boolean, zero_ms: number) => void} onfeedback
  *   `zero_ms` is the epoch time of sample 0
  * @property {(message: Control) => void} oncontrol
+ * @property {() => void} onsuspect nothing has come for a moment: another connection may be tried while this one stands
  * @property {(reason: string) => void} onlost
  *
  * @typedef {object} Carrier what is below the messages
  * @property {() => Promise<void>} open resolves when the server has answered, rejects with a WhipError when it refused
  * @property {boolean} isOpen whether `sendText` would be taken
  * @property {(text: string) => void} sendText
- * @property {() => void} hangUp called once, when the connection is closed
+ * @property {() => Promise<void>|void} hangUp called once, when the connection is closed; until the server knows
+ * @property {() => void} leave in place of `hangUp`: close without a word to the server, which keeps the session
  */
 import { PROTOCOL, SAMPLE_HZ } from "./messages.js";
 import { RtpClock, estimatedLatency } from "./rtp_clock.js";
 
 const PING_MS = 250;
 
-/** Six pings without an answer.  Shorter would drop calls whenever a phone's radio naps. */
+/** How often it is asked how long nothing has come. */
+const LOOK_MS = 100;
+
+/** Two pings without an answer, and seven feedbacks missing.  A phone's radio may only nap: the connection stays. */
+const SUSPECT_MS = 500;
+
+/** Six pings without an answer. */
 const SILENCE_MS = 1500;
 
 /** Who extends it is its carrier. */
@@ -44,6 +52,10 @@ export class Connection {
     this.stood = false;
     this.roundTrip = NaN;
     this.heardAt = 0;
+    this.pingedAt = 0;
+    this.suspected = false;
+    /** When the server knows that it is over, or will not. */
+    this.gone = Promise.resolve();
     /** @type {ReturnType<typeof setInterval>|undefined} */
     this.pinging = undefined;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -60,7 +72,17 @@ export class Connection {
     this.closed = true;
     clearInterval(this.pinging);
     clearTimeout(this.deadline);
-    this.carrier.hangUp();
+    this.gone = Promise.resolve(this.carrier.hangUp());
+    this.clock.close();
+  }
+
+  /** Closes without a word, so that a page that is loaded again can go on. */
+  leave() {
+    if (this.closed) return;
+    this.closed = true;
+    clearInterval(this.pinging);
+    clearTimeout(this.deadline);
+    this.carrier.leave();
     this.clock.close();
   }
 
@@ -75,8 +97,8 @@ export class Connection {
     clearTimeout(this.deadline);
     this.stood = true;
     this.heardAt = performance.now();
-    this.pinging = setInterval(() => this.#ping(), PING_MS);
-    this.#ping();
+    this.pinging = setInterval(() => this.#look(), LOOK_MS);
+    this.#look();
     this.listener.onopen();
   }
 
@@ -97,12 +119,27 @@ export class Connection {
     else this.#takeControl(message);
   }
 
-  #ping() {
+  /** Something says that the way to the server may be gone. */
+  suspect() {
+    if (this.closed || !this.stood || this.suspected) return;
+    this.suspected = true;
+    this.listener.onsuspect();
+  }
+
+  #look() {
     const now = performance.now();
     // Timers of a hidden page run once a second or less, so silence is only judged while the page is seen.
     if (document.visibilityState === "hidden") this.heardAt = now;
-    if (now - this.heardAt > SILENCE_MS) this.lost("silence");
-    else this.send({ type: "ping", t: now });
+    const silent_ms = now - this.heardAt;
+    if (silent_ms > SILENCE_MS) {
+      this.lost("silence");
+      return;
+    }
+    if (silent_ms > SUSPECT_MS) this.suspect();
+    else this.suspected = false;
+    if (now - this.pingedAt < PING_MS) return;
+    this.pingedAt = now;
+    this.send({ type: "ping", t: now });
   }
 
   /** @param {Feedback} message @param {number} arrived epoch ms */

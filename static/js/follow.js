@@ -142,6 +142,35 @@ export function takeFeedback(follow, message) {
   return change;
 }
 
+/**
+ * What a session that was taken up has said so far.  Verdicts that are here already stay as they are.
+ * @param {Follow} follow @param {import("./messages.js").Restored} restored
+ * @returns {Set<number>} indices of words that may look different now
+ */
+export function takeRestored(follow, restored) {
+  /** @type {Set<number>} */
+  const touched = new Set();
+  for (const [, at, index, unit, start, end, p, heard, first, stop] of restored.phones) {
+    const place = follow.places.get(at);
+    if (place === undefined || follow.words[place].verdict === "accepted") continue;
+    follow.words[place].phones[index] = { unit, start, end, p, heard, letters: lettersOf(first, stop) };
+    touched.add(place);
+  }
+  for (const [, at, start, end, score, status] of restored.words) {
+    const place = follow.places.get(at);
+    if (place === undefined) continue;
+    const { verdict, mended } = follow.words[place];
+    if (verdict === status || !judge(follow.words[place], status, score, start, end)) continue;
+    follow.words[place].mended ||= mended;
+    touched.add(place);
+  }
+  for (const row of restored.rules) {
+    const place = follow.places.get(row[1]);
+    if (place !== undefined && takeRule(follow.words[place].rules, ruleOf(row))) touched.add(place);
+  }
+  return touched;
+}
+
 /** @param {Follow} follow @param {import("./messages.js").PhoneRow} row @param {Change} change */
 function takePhone(follow, row, change) {
   const [id, at, index, unit, start, end, p, heard, first, stop] = row;

@@ -99,6 +99,11 @@ export class Lesson {
     return this.#begin(openMicrophone, microphoneProblem);
   }
 
+  /** Go on with the recitation that the page was in when it was loaded again.  @param {string} resume token */
+  startAgain(resume) {
+    return this.#begin(openMicrophone, microphoneProblem, false, resume);
+  }
+
   /** Recite without saying where: the server finds it. */
   startFinding() {
     return this.#begin(openMicrophone, microphoneProblem, true);
@@ -125,8 +130,9 @@ export class Lesson {
     else void this.startMicrophone();
   }
 
-  /** @param {Open} open @param {(error: unknown) => string} problem @param {boolean} [seek] the passage is to be found */
-  async #begin(open, problem, seek = false) {
+  /** @param {Open} open @param {(error: unknown) => string} problem @param {boolean} [seek] the passage is to be found
+   * @param {string} [resume] token of the session to take up */
+  async #begin(open, problem, seek = false, resume = "") {
     const { dock, errors, summary, sheet } = this.parts;
     if (this.busy || !sheet.passage.words.length) return;
     this.starting = true;
@@ -142,16 +148,16 @@ export class Lesson {
     } catch (error) {
       this.starting = false;
       this.#enter("idle", 0);
-      errors.show(problem(error), () => void this.#begin(open, problem, seek));
+      errors.show(problem(error), () => void this.#begin(open, problem, seek, resume));
       return;
     }
-    this.#recite(context, source, seek);
+    this.#recite(context, source, seek, resume);
     this.starting = false;
     this.recital?.start();
   }
 
-  /** @param {AudioContext} context @param {VoiceSource} source @param {boolean} seek */
-  #recite(context, source, seek) {
+  /** @param {AudioContext} context @param {VoiceSource} source @param {boolean} seek @param {string} resume */
+  #recite(context, source, seek, resume) {
     const { sheet, heard, meter, pictures, watch, summary, readingDialog } = this.parts;
     heard.reset();
     heard.begin();

@@ -19,6 +19,7 @@ import { readingOf, written } from "./reading.js";
 import { ReadingDialog } from "./reading_dialog.js";
 import { Replay } from "./replay.js";
 import { Remarks } from "./remarks.js";
+import { kept } from "./resume.js";
 import { rtpWorker } from "./rtp_clock.js";
 import { fetchRuleNames } from "./rule_words.js";
 import { SamplesDialog } from "./samples.js";
@@ -179,6 +180,11 @@ async function load() {
   void fetchRuleNames().catch(() => {});
   void progress.offer().then((reading) => reading !== null && readingDialog.adopt(readingOf(reading)));
   node("try-sample").hidden = samples.length === 0;
+  const before = kept();
+  if (before && (await lesson.choose(before.verses))) {
+    await lesson.startAgain(before.resume);
+    return;
+  }
   const asked = query.get("verses") ?? DEFAULT_VERSES;
   if (!(await lesson.choose(asked))) {
     const problem = errors.text.textContent ?? "";

@@ -31,10 +31,17 @@
  * @property {[rx_ms: number, encoded_ms: number, sent_ms: number]} stamps
  *
  * @typedef {{type: "welcome", session: string, verses: string, engine: string, lookahead_ms: number,
- *   watched?: boolean}} Welcome
+ *   watched?: boolean, resume?: string, resumed?: boolean}} Welcome
  * @typedef {{at: string, p: number, text: string}} Candidate `at` is surah:ayah
  * @typedef {{type: "candidates", places: Candidate[]}} Candidates
  * @typedef {{type: "found", verses: string, at: string, p: number}} Found
+ * @typedef {object} Restored every verdict of a session that was taken up; rows have no ids of their own
+ * @property {"restored"} type
+ * @property {string} verses
+ * @property {PhoneRow[]} phones of words that were not accepted
+ * @property {WordRow[]} words
+ * @property {RuleRow[]} rules
+ * @property {boolean} more another one follows
  * @typedef {{type: "pong", t: number, seq: number}} Pong
  * @typedef {{type: "error", code: string, text: string}} ProtocolError
  * @typedef {{unit: string, start: number, end: number, p: number, heard: string|null, first?: number,
@@ -48,7 +55,7 @@
  * @typedef {{type: "overruled", at: string, status: Verdict, was: Verdict}} Overruled
  * @typedef {{type: "listened", may: boolean|null, by: string[], asked: boolean}} Listened `may`: what the student said
  * @typedef {Remark|Overruled|Listened} FromTeacher
- * @typedef {Welcome|Candidates|Found|Pong|ProtocolError|Summary|FromTeacher} Control
+ * @typedef {Welcome|Candidates|Found|Pong|Restored|ProtocolError|Summary|FromTeacher} Control
  *
  * @typedef {{surah: number, name: string, latin: string, ayat: number}} Surah
  * @typedef {{unit: string, letters: [start: number, end: number]}} TextPhone `letters` is half-open

@@ -26,14 +26,21 @@
  * @property {(message: import("./messages.js").FromTeacher) => void} onteacher
  * @property {(seconds: number) => void} onfinish
  */
-import { beginSession, takeFeedback, takeSummary } from "./follow.js";
+import { beginSession, takeFeedback, takeRestored, takeSummary } from "./follow.js";
 import { AUTO } from "./messages.js";
+import { forget, keep } from "./resume.js";
 import { WhipError } from "./whip.js";
 
 export const MOST_TRIES = 3;
 
 /** Before the second and third try; the first is made at once. */
 const BETWEEN_TRIES_MS = [0, 500, 1500];
+
+/** The way back to a session that the server keeps: quick at first, as most networks are gone for a moment only. */
+const WAYS_BACK_MS = [0, 100, 200, 400, 800];
+
+/** So long the server keeps it. */
+const COMING_BACK_MS = 60000;
 
 const SUMMARY_DEADLINE_MS = 2500;
 
@@ -53,8 +60,16 @@ export class Recital {
   /**
    * @param {import("./voice_source.js").VoiceSource} source @param {string} verses @param {Follow} follow
    * @param {import("./transports.js").Transports} transports @param {Listener} listener
+   * @param {string} [resume] token of a session to take up, as after the page was loaded again
    */
-  constructor(source, verses, follow, transports, listener) {
+  constructor(source, verses, follow, transports, listener, resume = "") {
+    /** Of the session there is, with which another connection takes it up; empty while there is none. */
+    this.resume = resume;
+    /** A connection that is to take the place of `connection`, once it stands.
+     * @type {ReturnType<import("./transports.js").Transports["connection"]>|null} */
+    this.coming = null;
+    /** When the way to the server was lost. */
+    this.lostAt = 0;
     this.source = source;
     this.verses = verses;
     this.follow = follow;
@@ -90,8 +105,18 @@ export class Recital {
   }
 
   start() {
+    addEventListener("online", this.back);
     void this.#connect();
   }
+
+  /** The network is back, or another one: try at once. */
+  back = () => {
+    if (this.connection) this.connection.suspect();
+    else if (this.again !== undefined && this.resume && !this.ending) {
+      clearTimeout(this.again);
+      void this.#connect();
+    }
+  };
 
   /** Asks for the summary, then ends; more calls do nothing. */
   async stop() {
@@ -107,13 +132,16 @@ export class Recital {
     this.#end(this.follow.state === "done" ? "done" : "stopped");
   }
 
-  /** Ends at once, without a summary, as when the page is left. */
+  /** Ends here at once, as when the page is left; loaded again, it may go on. */
   abandon() {
     this.ending = true;
     this.ended = true;
+    removeEventListener("online", this.back);
     clearTimeout(this.linger);
     clearTimeout(this.again);
-    this.connection?.close();
+    this.coming?.leave();
+    if (this.resume) this.connection?.leave();
+    else this.connection?.close();
     this.source.stop();
   }
 
@@ -123,52 +151,101 @@ export class Recital {
   }
 
   async #connect() {
-    const { transports } = this;
-    if (this.tries === 0) this.#enter("connecting");
+    const { transports, resume } = this;
+    this.again = undefined;
+    if (this.tries === 0 && !this.connection) this.#enter("connecting");
     const connection = transports.connection(this.source, this.verses, {
-      onopen: () => {
-        transports.stood();
-        this.listener.onway(transports.way);
-        this.#opened();
+      onopen: () => this.#stands(connection, resume !== ""),
+      onfeedback: (message, latency, measured, zero) => {
+        if (this.connection === connection) this.#feedback(message, latency, measured, zero);
       },
-      onfeedback: (message, latency, measured, zero) => this.#feedback(message, latency, measured, zero),
-      oncontrol: (message) => this.#control(message),
+      oncontrol: (message) => {
+        if (this.connection === connection) this.#control(message);
+      },
+      onsuspect: () => {
+        if (this.connection === connection && this.resume && !this.coming && !this.ending) void this.#connect();
+      },
       onlost: () => this.#lost(connection),
-    });
-    this.connection = connection;
+    }, resume);
+    this.coming = connection;
     try {
       await connection.open();
     } catch (error) {
       connection.close();
-      if (this.connection !== connection) return;
-      if (error instanceof WhipError) this.#retry(error);
-      else this.#lost(connection, error);
+      if (this.coming !== connection) return;
+      this.coming = null;
+      if (error instanceof WhipError) this.#refused(error, resume !== "");
+      else void this.#lost(connection, error);
     }
+  }
+
+  /** @param {NonNullable<Recital["connection"]>} connection @param {boolean} resumes */
+  #stands(connection, resumes) {
+    const before = this.connection;
+    this.connection = connection;
+    this.coming = null;
+    this.lostAt = 0;
+    // The server has taken the new one by now: this ends the old one only.
+    before?.close();
+    this.transports.stood();
+    this.listener.onway(this.transports.way);
+    this.#opened(resumes);
+  }
+
+  /** @param {WhipError} error @param {boolean} resuming */
+  #refused(error, resuming) {
+    if (resuming && error.status === 404) this.#beginAnew();
+    else if (!this.connection) this.#retry(error);
+  }
+
+  /** The server keeps the session no longer: another one takes its place, on the same passage. */
+  #beginAnew() {
+    this.resume = "";
+    forget();
+    const before = this.connection;
+    this.connection = null;
+    before?.close();
+    void this.#connect();
   }
 
   /**
    * A connection that never stood, though the server refused nothing, is a reason to try the other way.
    * @param {NonNullable<Recital["connection"]>} connection @param {unknown} [error]
    */
-  #lost(connection, error) {
-    if (this.ending || connection.stood || !this.transports.fall()) {
+  async #lost(connection, error) {
+    if (this.coming === connection) this.coming = null;
+    if (this.connection === connection) {
+      this.connection = null;
+      this.lostAt ||= performance.now();
+      if (this.coming) {
+        this.#enter("disconnected");
+        return;
+      }
+    } else if (this.connection || this.ended) return;
+    if (this.ending || this.resume || connection.stood || !this.transports.fall()) {
       this.#retry(error === undefined ? null : new Error(String(error)));
-    } else void this.#connect();
+      return;
+    }
+    // A token for one session is given back when the session that it opened is over.
+    await connection.gone;
+    if (!this.ending) void this.#connect();
   }
 
   /** @param {Error|null} error null when a connection that stood was lost */
   #retry(error) {
     if (this.ending) return;
-    this.connection = null;
     const final = error instanceof WhipError && error.retryAfter === null;
-    if (final || this.tries >= MOST_TRIES) {
+    this.lostAt ||= performance.now();
+    const spent = this.resume ? performance.now() - this.lostAt > COMING_BACK_MS : this.tries >= MOST_TRIES;
+    if (final || spent) {
       this.ending = true;
       this.#end("disconnected");
       this.listener.onerror(error ?? new WhipError(0, "", null), null);
       return;
     }
     const asked = error instanceof WhipError && error.status >= 400 ? (error.retryAfter ?? 0) : 0;
-    const wait = Math.max(BETWEEN_TRIES_MS[this.tries], asked * 1000);
+    const waits = this.resume ? WAYS_BACK_MS : BETWEEN_TRIES_MS;
+    const wait = Math.max(waits[Math.min(this.tries, waits.length - 1)], asked * 1000);
     this.tries++;
     this.#enter("disconnected");
     if (asked && error) this.listener.onerror(error, asked);
@@ -187,13 +264,18 @@ export class Recital {
     this.send({ type: "reading", moshaf: reading });
   }
 
-  #opened() {
+  /** @param {boolean} resumes a session that was there */
+  #opened(resumes) {
+    this.source.begin();
+    if (resumes) {
+      this.#enter(this.seeking ? "finding" : "listening");
+      return;
+    }
     const left = beginSession(this.follow);
     if (left >= 0) this.listener.onrepaint([left]);
     this.knownFrom = this.heardTo = 0;
     if (this.verses === AUTO && this.choice) this.choose(this.choice);
     this.#enter(this.seeking ? "finding" : "listening");
-    this.source.begin();
   }
 
   /** @param {Feedback} message @param {number} latency_ms @param {boolean} measured @param {number} zero_ms */
@@ -210,6 +292,7 @@ export class Recital {
       return;
     }
     if (!change.newest || this.ending) return;
+    if (change.judged.length) this.#keep();
     this.#enter(STATE_OF[message.state]);
     if (message.state !== "done") {
       clearTimeout(this.linger);
@@ -222,7 +305,13 @@ export class Recital {
   /** @param {import("./messages.js").Control} message */
   #control(message) {
     if (message.type === "welcome") {
+      this.resume = message.resume ?? "";
       if (this.reading) this.readBy(this.reading);
+      this.#keep();
+    } else if (message.type === "restored") {
+      if (!this.seeking) this.listener.onrepaint(takeRestored(this.follow, message));
+    } else if (message.type === "error" && message.code === "not_kept") {
+      this.#beginAnew();
     } else if (message.type === "candidates") {
       if (this.verses === AUTO) this.listener.oncandidates(message.places);
     } else if (message.type === "found") {
@@ -249,6 +338,7 @@ export class Recital {
       if (follow === null || this.ended) return;
       this.follow = follow;
       this.seeking = false;
+      this.#keep();
       for (const [message, arrival] of this.unplaced.splice(0)) {
         arrival.known_from = this.knownFrom;
         this.listener.onfeedback(takeFeedback(follow, message), message, arrival);
@@ -256,10 +346,18 @@ export class Recital {
     });
   }
 
+  /** For the page, should it be loaded again.  A sample is played anew instead. */
+  #keep() {
+    if (this.resume && !this.seeking && this.source.kind === "mic") keep(this.resume, this.verses);
+  }
+
   /** @param {State} state */
   #end(state) {
     if (this.ended) return;
     this.ended = true;
+    forget();
+    removeEventListener("online", this.back);
+    this.coming?.close();
     this.connection?.close();
     this.connection = null;
     this.source.stop();

@@ -1,7 +1,7 @@
 /** A session over WebRTC: one peer connection with the microphone up, feedback and control on two data channels. */
 import { Connection } from "./connection.js";
 import { rtpWorker } from "./rtp_clock.js";
-import { WhipSession, iceServers } from "./whip.js";
+import { WhipSession, iceServers, sessionQuery } from "./whip.js";
 
 const ANSWER_DEADLINE_MS = 10000;
 
@@ -9,16 +9,20 @@ const ANSWER_DEADLINE_MS = 10000;
  * most often never made, as where a network lets no UDP through. */
 const STAND_DEADLINE_MS = 4000;
 
+/** Of each, where a session is taken up again: the next try may find the network back. */
+const RESUME_DEADLINE_MS = 2500;
+
 /** @typedef {import("./connection.js").Carrier} Carrier */
 
 /** @implements {Carrier} */
 export class RtcConnection extends Connection {
   /**
    * @param {import("./voice_source.js").VoiceSource} source @param {string} verses @param {string} token
-   * @param {import("./connection.js").Listener} listener
+   * @param {import("./connection.js").Listener} listener @param {string} [resume] token of the session to take up
    */
-  constructor(source, verses, token, listener) {
+  constructor(source, verses, token, listener, resume = "") {
     super("webrtc", listener);
+    this.resume = resume;
     this.stream = source.stream;
     this.token = token;
     this.peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
@@ -29,12 +33,13 @@ export class RtcConnection extends Connection {
       maxRetransmits: 0,
     });
     this.control = this.peer.createDataChannel("control", { negotiated: true, id: 1 });
-    this.whip = new WhipSession(this.peer, `/whip?verses=${encodeURIComponent(verses)}`, token);
+    this.whip = new WhipSession(this.peer, `/whip?${sessionQuery(verses, resume)}`, token);
     this.feedback.onmessage = (event) => this.take(event.data);
     this.control.onmessage = (event) => this.take(event.data);
     this.control.onopen = () => this.opened();
     this.control.onclose = () => this.lost("channel");
     this.peer.onconnectionstatechange = () => {
+      if (this.peer.connectionState === "disconnected") this.suspect();
       if (this.peer.connectionState === "failed" || this.peer.connectionState === "closed") this.lost("connection");
     };
   }
@@ -47,7 +52,7 @@ export class RtcConnection extends Connection {
     if (servers.length) this.peer.setConfiguration({ iceServers: servers, bundlePolicy: "max-bundle" });
     const { sender } = this.peer.addTransceiver(track, { direction: "sendonly", streams: [this.stream] });
     this.clock.attach(sender, worker);
-    this.openWithin(ANSWER_DEADLINE_MS);
+    this.openWithin(this.resume ? RESUME_DEADLINE_MS : ANSWER_DEADLINE_MS);
     try {
       await this.whip.open();
     } catch (error) {
@@ -55,7 +60,7 @@ export class RtcConnection extends Connection {
       throw error;
     }
     if (this.closed) void this.whip.close();
-    else this.openWithin(STAND_DEADLINE_MS);
+    else this.openWithin(this.resume ? RESUME_DEADLINE_MS : STAND_DEADLINE_MS);
   }
 
   get isOpen() {
@@ -69,6 +74,10 @@ export class RtcConnection extends Connection {
 
   hangUp() {
     // In this order: a server that sees the connection closed first no longer knows the session.
-    void this.whip.close().then(() => this.peer.close());
+    return this.whip.close().then(() => this.peer.close());
+  }
+
+  leave() {
+    this.peer.close();
   }
 }

@@ -7,10 +7,12 @@ import { FrameSender, KIND_HZ, OPUS, PCM, samplesPerFrame } from "./frames.js";
 import { RTP_HZ } from "./messages.js";
 import { OpusEncoder, encodesOpus } from "./opus_encoder.js";
 import { VoiceCapture, loadVoiceCapture } from "./voice_capture.js";
-import { WhipError, refusal } from "./whip.js";
+import { WhipError, refusal, sessionQuery } from "./whip.js";
 
 const SUBPROTOCOL = "talaqqi.v1";
 const OPEN_DEADLINE_MS = 10000;
+const RESUME_DEADLINE_MS = 2500;
+const GOODBYE = 1000;
 const ASK_DEADLINE_MS = 5000;
 const AGAIN_S = 3;
 
@@ -20,10 +22,11 @@ const AGAIN_S = 3;
 export class SocketConnection extends Connection {
   /**
    * @param {import("./voice_source.js").VoiceSource} source @param {string} verses @param {string} token
-   * @param {import("./connection.js").Listener} listener
+   * @param {import("./connection.js").Listener} listener @param {string} [resume] token of the session to take up
    */
-  constructor(source, verses, token, listener) {
+  constructor(source, verses, token, listener, resume = "") {
     super("websocket", listener);
+    this.resume = resume;
     this.source = source;
     this.verses = verses;
     this.token = token;
@@ -37,11 +40,11 @@ export class SocketConnection extends Connection {
 
   /** @returns {Promise<void>} resolves when a session is open @throws {WhipError} */
   async open() {
-    this.openWithin(OPEN_DEADLINE_MS);
+    this.openWithin(this.resume ? RESUME_DEADLINE_MS : OPEN_DEADLINE_MS);
     const context = /** @type {AudioContext} */ (this.source.node.context);
     const [opus] = await Promise.all([encodesOpus(), loadVoiceCapture(context)]);
     if (this.closed) return;
-    const socket = new WebSocket(socketAddress(this.verses), subprotocols(this.token));
+    const socket = new WebSocket(socketAddress(this.verses, this.resume), subprotocols(this.token));
     this.socket = socket;
     socket.onmessage = ({ data }) => this.take(data);
     const stands = await new Promise((resolve) => {
@@ -70,7 +73,13 @@ export class SocketConnection extends Connection {
   hangUp() {
     this.voice?.close();
     this.encoder?.close();
-    this.socket?.close();
+    this.socket?.close(GOODBYE);
+  }
+
+  leave() {
+    // The browser closes the socket as it goes away, which is no goodbye.
+    this.voice?.close();
+    this.encoder?.close();
   }
 
   /** @param {AudioContext} context @param {WebSocket} socket @param {import("./frames.js").Kind} kind */
@@ -88,9 +97,9 @@ export class SocketConnection extends Connection {
   }
 }
 
-/** @param {string} verses @returns {URL} */
-export function socketAddress(verses) {
-  const address = new URL(`/ws?verses=${encodeURIComponent(verses)}`, location.href);
+/** @param {string} verses @param {string} [resume] @returns {URL} */
+export function socketAddress(verses, resume = "") {
+  const address = new URL(`/ws?${sessionQuery(verses, resume)}`, location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   return address;
 }

@@ -20,11 +20,11 @@ export class Transports {
 
   /**
    * @param {import("./voice_source.js").VoiceSource} source @param {string} verses
-   * @param {import("./connection.js").Listener} listener
+   * @param {import("./connection.js").Listener} listener @param {string} [resume] token of a session to take up
    */
-  connection(source, verses, listener) {
+  connection(source, verses, listener, resume) {
     const Chosen = this.way === "websocket" ? SocketConnection : RtcConnection;
-    return new Chosen(source, verses, this.token, listener);
+    return new Chosen(source, verses, this.token, listener, resume);
   }
 
   /** No connection stood.  @returns {boolean} whether there is another way to try */

@@ -22,6 +22,11 @@ const FAREWELL_DEADLINE_MS = 1000;
 /** Seconds to wait after a refusal for lack of room that names no time. */
 const DEFAULT_RETRY_S = 3;
 
+/** @param {string} verses @param {string} resume token of a session to take up, empty for a new one */
+export function sessionQuery(verses, resume) {
+  return resume ? `resume=${encodeURIComponent(resume)}` : `verses=${encodeURIComponent(verses)}`;
+}
+
 export class WhipSession {
   /**
    * @param {RTCPeerConnection} peer with its tracks and channels added

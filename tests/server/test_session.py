@@ -241,7 +241,7 @@ asyncio.run(main())
 async def test_a_client_killed_mid_word_frees_its_place_and_hurts_nobody(
     start_server: StartServer, http: aiohttp.ClientSession, tone: Recording
 ) -> None:
-    running = await start_server(ping_timeout_s=0.7, capacity=2)
+    running = await start_server(ping_timeout_s=0.7, capacity=2, resume_s=0)
     client = await asyncio.create_subprocess_exec(
         sys.executable, "-c", KILLED, running.url, stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )

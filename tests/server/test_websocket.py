@@ -307,7 +307,7 @@ async def test_a_flood_is_read_slowly_and_hurts_nobody(
 async def test_a_reader_that_stops_reading_is_not_waited_for(
     start_server: StartServer, http: aiohttp.ClientSession, tone: Recording
 ) -> None:
-    running = await start_server(stuck_s=0.5)
+    running = await start_server(stuck_s=0.5, resume_s=0)
     async with http.ws_connect(f"{running.url}ws?verses=3") as deaf:
         connection = deaf._response.connection
         assert connection is not None and connection.transport is not None
@@ -447,7 +447,7 @@ asyncio.run(main())
 
 
 async def test_a_client_killed_mid_word_frees_its_place(start_server: StartServer) -> None:
-    running = await start_server(capacity=1)
+    running = await start_server(capacity=1, resume_s=0)
     client = await asyncio.create_subprocess_exec(
         sys.executable, "-c", KILLED, running.url, stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
@@ -467,7 +467,7 @@ async def test_a_client_that_falls_silent_is_gone(
     start_server: StartServer, http: aiohttp.ClientSession, tone: Recording
 ) -> None:
     """As when its network is: nothing tells the server."""
-    running = await start_server(ping_timeout_s=0.5)
+    running = await start_server(ping_timeout_s=0.5, resume_s=0)
     async with http.ws_connect(f"{running.url}ws?verses=112") as ws:
         await ws.send_str(encode(Ping(1, 7)))
         await ws.send_bytes(opus_frame(0, 0, tone.packets[0]))

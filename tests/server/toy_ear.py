@@ -16,6 +16,7 @@ from recitation.listening import HopVoice
 from recitation.mushaf import parse_reference
 from recitation.prosody.phrase import Phrase
 from recitation.prosody.pitch import Contour
+from recitation.retained import LineState
 from recitation.tajweed.moshaf import Moshaf
 from recitation.vad import VadSession
 from server.app import Ear, Server
@@ -38,6 +39,7 @@ class ToyLine:
     def __init__(self, verses: str) -> None:
         ToyLine.made += 1
         self.number = float(ToyLine.made)
+        self.verses = verses
         words = recited(default_lexicon().words(parse_reference(verses)))
         self.words = [word for word, _ in words]
         self.phones = [(word.at, n, p.script, n + 1 == len(form)) for word, form in words for n, p in enumerate(form)]
@@ -103,6 +105,14 @@ class ToyLine:
     def read_by(self, moshaf: Moshaf) -> None:
         self.read.append((self.number, moshaf))
 
+    def retained(self) -> LineState:
+        verdicts = tuple(self.verdicts.values())
+        return LineState(self.verses, False, len(verdicts), self.hops * 1280, verdicts, ())
+
+    def recall(self, state: LineState) -> None:
+        self.verdicts = {verdict.at: verdict for verdict in state.words}
+        self.said = sum(at in self.verdicts for at, *_ in self.phones)
+
     def summary(self) -> Summary:
         reports = []
         for word in self.words:
@@ -154,8 +164,11 @@ class ToyEncoder:
 def toy_ear(capacity: int) -> Ear:
     """An ear that needs no model."""
 
-    def make_line(verses: str) -> tuple[str, Line]:
-        return str(parse_reference(verses)), ToyLine(verses)
+    def make_line(verses: str, state: LineState | None = None) -> tuple[str, Line]:
+        line = ToyLine(verses)
+        if state is not None:
+            line.recall(state)
+        return str(parse_reference(verses)), line
 
     return Ear("toy", Intake(), ToyEncoder(capacity), toy_hear, make_line, lambda spans: [])
 
