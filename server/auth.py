@@ -174,6 +174,8 @@ class Tokens:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Refused("a bearer token is needed: Authorization: Bearer TOKEN", missing=True)
+        if not token.isascii():  # RFC 6750 2.1; bytes that are no UTF-8 come as surrogates, which nothing encodes.
+            raise Refused("this token is not known here")
         return token.strip()
 
     def _read(self, token: str) -> Holder:

@@ -46,7 +46,8 @@ def test_without_need_of_tokens_everyone_gets_in(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "teacher", "Basic teacher", "Bearer", "Bearer  ", "Bearer Teacher", "Bearer é"]
+    "header",
+    [None, "", "teacher", "Basic teacher", "Bearer", "Bearer  ", "Bearer Teacher", "Bearer é", "Bearer \udcff"],
 )
 def test_what_is_no_token(clock: Clock, header: str | None) -> None:
     with pytest.raises(Refused):
