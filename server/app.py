@@ -204,6 +204,8 @@ class Server:
         )
         if self.node is not None:
             self.node.snapshots.give_up = self._reception.give_up
+        self.leaving = asyncio.Event()
+        """An operator has this process emptied and ended."""
         self._whip = Whip(config, self._tokens, self._reception)
         self._events = Events(self._whip.events, config.message_bytes)
         self._websockets = WebSockets(config, self._tokens, self._reception)
@@ -233,7 +235,7 @@ class Server:
         if self.node is not None:
             from server.fleet.gate import Gate
 
-            gate = Gate(self._tokens, self.node, self.metrics)
+            gate = Gate(self._tokens, self.node, self.metrics, self.leaving.set)
             app.middlewares.append(gate.place)
             app.add_routes(gate.routes())
         parts = self._whip, self._events, self._whep, self._websockets, self._monitor, self._api, self._history
@@ -256,6 +258,13 @@ class Server:
         app.on_shutdown.append(self._monitor.close)
         app.cleanup_ctx.append(self._running)
         return app
+
+    async def drain(self) -> None:
+        """Have the sessions go on elsewhere, where there is an elsewhere."""
+        if self.node is not None:
+            from server.fleet.drain import Drain
+
+            await Drain(self.node, self.live, self._reception, self.config.drain_s).run()
 
     async def _running(self, app: web.Application) -> AsyncIterator[None]:
         storage = None if self.keeping is None else self.keeping.storage
@@ -399,6 +408,10 @@ async def serve(config: Config, started: Callable[[str], None], stop: asyncio.Ev
             await web.TCPSite(runner, config.host, config.port, backlog=128, ssl_context=tls).start()
             host, port = runner.addresses[0][:2]
             started(f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}/")
-        await stop.wait()
+        waits = [asyncio.ensure_future(event.wait()) for event in (stop, server.leaving)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await server.drain()
     finally:
         await runner.cleanup()

@@ -298,6 +298,13 @@ class Listened(msgspec.Struct, frozen=True, tag="listened"):
     v: Literal[1] = VERSION
 
 
+class Move(msgspec.Struct, frozen=True, tag="move"):
+    """This server is being emptied: the client is to take the session up over a new connection now."""
+
+    url: Annotated[str, Meta(description="of the server to go to; empty: where this session was opened")]
+    v: Literal[1] = VERSION
+
+
 class Error(msgspec.Struct, frozen=True, tag="error"):
     """Something the client sent was refused, or (`fatal`) the session ends now."""
 
@@ -367,6 +374,7 @@ ServerMessage = (
     | SummaryMessage
     | Remark
     | Overruled
+    | Move
     | Listened
     | Error
 )

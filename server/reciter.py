@@ -38,6 +38,7 @@ from server.messages import (
     ClientMessage,
     Error,
     Feedback,
+    Move,
     Ping,
     Restored,
     ServerMessage,
@@ -251,6 +252,8 @@ class Client(ABC):
         """This connection's own."""
         welcome = self.heard.welcome
         self.resume = None if before is None or welcome is None else welcome.resume
+        self.asked_to_move: Move | None = None
+        """The server is being emptied."""
         self._welcomed = asyncio.Event()
         self._not_kept: str | None = None
         self._summarised = asyncio.Event()
@@ -352,6 +355,8 @@ class Client(ABC):
                 self._welcomed.set()
             case Restored():
                 self.heard.restored.append((now, message))
+            case Move():
+                self.asked_to_move = message
             case SummaryMessage():
                 self.heard.summary = message
                 self._summarised.set()

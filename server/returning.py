@@ -111,7 +111,8 @@ class Returning:
         heard.newest = time.monotonic()
         while not microphone.done.is_set():
             await asyncio.sleep(LOOK_S)
-            if self._client.gone or time.monotonic() - heard.newest > SILENCE_S:
+            client = self._client
+            if client.gone or client.asked_to_move or time.monotonic() - heard.newest > SILENCE_S:
                 await self._come_back()
 
     async def _come_back(self) -> None:

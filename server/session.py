@@ -37,6 +37,7 @@ from server.messages import (
     Consent,
     Error,
     Frames,
+    Move,
     Overruled,
     Passage,
     Ping,
@@ -274,6 +275,10 @@ class Session:
         self._give_back()
         if not self._over.done():
             self._over.set_result(Over(reason, error))
+
+    def ask_to_move(self, move: Move) -> None:
+        """Ask the client to go on elsewhere; it may not know how."""
+        self._send(move)
 
     def finish(self) -> None:
         """End the session as `stop` does, the summary told: its client has left, but still reads."""

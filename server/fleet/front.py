@@ -162,16 +162,18 @@ class Front:
             last = number + 1 == len(candidates)
             try:
                 if request.headers.get("Upgrade", "").lower() == "websocket":
-                    return await self._socket(request, worker)
-                response = await self._answer(request, body, worker)
+                    response = await self._socket(request, worker)
+                else:
+                    response = await self._answer(request, body, worker)
             except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError) as error:
                 logger.warning("a worker does not answer: %s", error)
                 worker.beat = None
                 continue
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise problem(web.HTTPBadGateway, "a worker broke off its answer") from error
-            # A session whose worker is not known is asked for everywhere.
-            if response.status != 404 or last or not _of_a_session(request):
+            # A session whose worker is not known is asked for everywhere, and so is room for one.
+            in_vain = response.status == 503 if _opens(request) else response.status == 404 and _of_a_session(request)
+            if last or not in_vain:
                 self._learn(request, response, worker)
                 return response
         raise problem(web.HTTPServiceUnavailable, "no worker is there just now", retry_after_s=1)
@@ -180,7 +182,8 @@ class Front:
         """Workers to try, in order."""
         now = self._clock()
         alive = [worker for worker in self.workers if worker.beat is not None]
-        if (home := self._home(request)) in alive:
+        home = self._home(request)
+        if home in alive and not (_opens(request) and home.beat is not None and home.beat.draining):
             alive.remove(home)
             return [home, *alive]
         if _opens(request):
@@ -312,4 +315,4 @@ def _opens(request: web.Request) -> bool:
 def _of_a_session(request: web.Request) -> str | None:
     """The session that a request is about, by its path: `/whip/ID`, `/whip/ID.2`, `/whep/ID`."""
     parts = request.path.split("/")
-    return parts[2].partition(".")[0] if len(parts) == 3 and parts[1] in ("whip", "whep") and parts[2] else None
+    return parts[2].partition(".")[0] if len(parts) >= 3 and parts[1] in ("whip", "whep") and parts[2] else None

@@ -10,7 +10,7 @@ A session token (`once.…`) lies in Redis and nowhere else until it is used, so
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import msgspec
@@ -20,13 +20,17 @@ from yarl import URL
 
 from server.auth import PREFIX, Tokens
 from server.fleet.link import LinkDown
+from server.fleet.messages import Beat
 from server.fleet.node import Node
 from server.handshake import authorization
 from server.metrics import Metrics
-from server.problems import Handler
+from server.problems import Handler, permitted, problem
 
 PLACED = "placed"
 """Query parameter: another node chose this one, which sends the client no further."""
+
+RESUME = "resume"
+"""Query parameter: a session is taken up."""
 
 TICKET_S = 10.0
 
@@ -45,17 +49,27 @@ class _Issued(msgspec.Struct):
 class Gate:
     """Middleware and routes of a node."""
 
-    def __init__(self, tokens: Tokens, node: Node, metrics: Metrics) -> None:
-        self._tokens, self._node, self._metrics = tokens, node, metrics
+    def __init__(self, tokens: Tokens, node: Node, metrics: Metrics, leave: Callable[[], None]) -> None:
+        """`leave` has the process emptied and ended."""
+        self._tokens, self._node, self._metrics, self._leave = tokens, node, metrics, leave
 
     def routes(self) -> Iterator[web.RouteDef]:
         """For the application."""
         yield web.post("/ws", self.where)
+        yield web.post("/drain", self.drain)
         yield web.get("/fleet/beat", self.beat)
 
     async def beat(self, request: web.Request) -> web.Response:
         """How this node is, for its front. Figures that `/metrics` has as well."""
         return web.Response(body=msgspec.json.encode(self._node.beat), content_type="application/json")
+
+    async def drain(self, request: web.Request) -> web.Response:
+        """Have this process emptied and ended, by an operator who showed a token: 202 at once."""
+        permitted(self._metrics, lambda: self._tokens.admin(authorization(request)))
+        if not self._tokens.required:
+            raise problem(web.HTTPForbidden, "without tokens nobody is known as an operator: send SIGTERM")
+        self._leave()
+        return web.Response(status=202)
 
     async def where(self, request: web.Request) -> web.Response:
         """Where a browser should open its WebSocket."""
@@ -80,13 +94,15 @@ class Gate:
                 return await handler(request)
 
     async def _open(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        placed = request.query.get(PLACED)
-        if placed:
+        beat = self._node.beat
+        if placed := request.query.get(PLACED):
             request = await self._redeem(request, placed)
-        # A program's WebSocket follows a redirect, a browser's does not: it is sent away only where we would refuse it.
-        elif (request.method == "POST" or not self._node.beat.accepts) and (url := await self._elsewhere(request)):
+        elif self._may_go(request, beat) and (url := await self._elsewhere(request)):
             self._metrics.sent_elsewhere.add()
             return web.Response(status=307, headers={"Location": str(url)})
+        if beat.draining and RESUME in request.query:
+            # Taken up here it would have to move again.
+            raise problem(web.HTTPServiceUnavailable, "this server is being emptied", retry_after_s=1)
         token = _session_token(request)
         if token is not None:
             await self._adopt(token)
@@ -100,6 +116,13 @@ class Gate:
             # What follows must reach this node, also where a load balancer stands in front of all.
             response.headers["Location"] = self._node.url + response.headers["Location"]
         return response
+
+    def _may_go(self, request: web.Request, beat: Beat) -> bool:
+        """Another node may have the session. One that is taken up is best taken up where it is; a program's WebSocket
+        follows a redirect and a browser's does not, so that it is sent away only where we would refuse it."""
+        if RESUME in request.query:
+            return beat.draining
+        return request.method == "POST" or not beat.accepts
 
     async def _elsewhere(self, request: web.Request) -> URL | None:
         """The same address at the node that should have the session; None: here."""

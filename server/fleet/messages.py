@@ -31,6 +31,7 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     capacity: int
     busy: Annotated[float, Meta(description="share of time the encoder works, divided by the share it may")]
     accepts: Annotated[bool, Meta(description="it takes sessions")]
+    draining: Annotated[bool, Meta(description="it is being emptied, and takes up none either")] = False
     v: Literal[1] = VERSION
 
     @property

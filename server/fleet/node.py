@@ -67,11 +67,17 @@ class Node:
     def beat(self) -> Beat:
         """How this node is now."""
         accepts = self._ready() and self._live.refusal() is None
-        return Beat(self.name, self.url, self._live.taken, self._live.capacity, round(self._live.load, 3), accepts)
+        live, busy = self._live, round(self._live.load, 3)
+        return Beat(self.name, self.url, live.taken, live.capacity, busy, accepts, live.draining)
 
     def elsewhere(self) -> str | None:
         """The URL of the node that should have a session asked for here; None: this one, or there is no better."""
         return self.members.elsewhere(self.beat, self._clock()) if self.link.up else None
+
+    @property
+    def others_accept(self) -> bool:
+        """A session that left this node would find another."""
+        return self.link.up and self.members.anybody(self._clock())
 
     async def run(self) -> None:
         """Take part until cancelled, then say goodbye."""

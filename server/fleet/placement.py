@@ -82,6 +82,10 @@ class Members:
         """Where the other nodes are reached."""
         return frozenset(member.beat.url for member in self._members.values()) - {self._url, ""}
 
+    def anybody(self, now: float) -> bool:
+        """Some other node takes sessions, be it behind the same front."""
+        return any(member.beat.accepts and member.heard >= now - LIFE_S for member in self._members.values())
+
     def elsewhere(self, own: Beat, now: float) -> str | None:
         """The URL of the node that should have a session which was asked for here; None: this one. The session counts
         as sent there."""
