@@ -1,8 +1,8 @@
 """Who listens to a student, and whether they may: the student's consent, without sockets or sound.
 
 Nobody may until the student has said so. A teacher who asks before is refused, and the student is asked. What the
-student says holds for the session, is kept only in what the session is resumed from, and may be taken back at any time, which
-ends the listening.
+student says holds for the session, is kept only in what the session is resumed from, and may be taken back at any
+time, which ends the listening.
 """
 
 from collections.abc import Callable
