@@ -43,7 +43,7 @@ async def test_a_server_killed_and_started_again_goes_on_where_it_was(
         return Reciter(http, f"http://127.0.0.1:{port}", "1:1-4", sound, network=network, before=before)
 
     async def kill() -> None:
-        while sum(len(message.words) for _, message in returning.heard.feedback) < 4:
+        while len({row.at for _, message in returning.heard.feedback for row in message.words}) < 4:
             await asyncio.sleep(0.05)
         await asyncio.sleep(1.0)
         servers[0].send_signal(signal.SIGKILL)
@@ -58,7 +58,8 @@ async def test_a_server_killed_and_started_again_goes_on_where_it_was(
             if server.returncode is None:
                 server.send_signal(signal.SIGTERM)
             await server.wait()
-    recovery, *_ = returning.recoveries
+    # On a busy machine a silence may have been taken for a loss before; the server's was the longest.
+    recovery = max(returning.recoveries, key=lambda one: one.opened - one.noticed)
     one, *others = [message for _, message in heard.control if isinstance(message, Welcome)]
     assert others and all(other.session == one.session and other.resumed for other in others)
     before = {row.at for at, m in heard.feedback if at < recovery.noticed for row in m.words}
