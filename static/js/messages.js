@@ -43,6 +43,7 @@
  * @property {RuleRow[]} rules
  * @property {boolean} more another one follows
  * @typedef {{type: "pong", t: number, seq: number}} Pong
+ * @typedef {{type: "move", url: string}} Move the server is being emptied: come back over a new connection now
  * @typedef {{type: "error", code: string, text: string}} ProtocolError
  * @typedef {{unit: string, start: number, end: number, p: number, heard: string|null, first?: number,
  *   stop?: number}} SummaryPhone
@@ -55,7 +56,7 @@
  * @typedef {{type: "overruled", at: string, status: Verdict, was: Verdict}} Overruled
  * @typedef {{type: "listened", may: boolean|null, by: string[], asked: boolean}} Listened `may`: what the student said
  * @typedef {Remark|Overruled|Listened} FromTeacher
- * @typedef {Welcome|Candidates|Found|Pong|Restored|ProtocolError|Summary|FromTeacher} Control
+ * @typedef {Welcome|Candidates|Found|Pong|Restored|Move|ProtocolError|Summary|FromTeacher} Control
  *
  * @typedef {{surah: number, name: string, latin: string, ayat: number}} Surah
  * @typedef {{unit: string, letters: [start: number, end: number]}} TextPhone `letters` is half-open

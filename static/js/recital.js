@@ -163,7 +163,7 @@ export class Recital {
         if (this.connection === connection) this.#control(message);
       },
       onsuspect: () => {
-        if (this.connection === connection && this.resume && !this.coming && !this.ending) void this.#connect();
+        if (this.connection === connection) this.#comeBack();
       },
       onlost: () => this.#lost(connection),
     }, resume);
@@ -177,6 +177,11 @@ export class Recital {
       if (error instanceof WhipError) this.#refused(error, resume !== "");
       else void this.#lost(connection, error);
     }
+  }
+
+  /** Takes the session up over another connection, made before the old one is let go of. */
+  #comeBack() {
+    if (this.resume && !this.coming && !this.ending) void this.#connect();
   }
 
   /** @param {NonNullable<Recital["connection"]>} connection @param {boolean} resumes */
@@ -310,6 +315,9 @@ export class Recital {
       this.#keep();
     } else if (message.type === "restored") {
       if (!this.seeking) this.listener.onrepaint(takeRestored(this.follow, message));
+    } else if (message.type === "move") {
+      // The balancer or the front before the servers knows where to: the page's own address stays the same.
+      this.#comeBack();
     } else if (message.type === "error" && message.code === "not_kept") {
       this.#beginAnew();
     } else if (message.type === "candidates") {

@@ -18,5 +18,6 @@ def test_the_types_of_the_pages_hold() -> None:
     version = re.search(r"\d+", told)
     if version is None or int(version[0]) < 5:
         pytest.skip(f"{told.strip()} does not know the browsers of today: 5 is needed")
-    done = subprocess.run([TSC, "--project", ROOT / "jsconfig.json"], capture_output=True, text=True, check=False, timeout=120)
+    command = [TSC, "--project", ROOT / "jsconfig.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout
