@@ -40,12 +40,12 @@ from server.key_set import KeySet
 from server.live import Encoder, Hear, Line, Live
 from server.metrics import CONTENT_TYPE, Metrics
 from server.monitor import Monitor
+from server.passages import MakeLine
 from server.pitch import HearSpans, PitchLoop
 from server.problems import problem, report
 from server.reception import Reception
 from server.register import Register
 from server.roles import Expected
-from server.session import MakeLine
 from server.snapshots import FileSnapshots, MemorySnapshots, SnapshotStore, SnapshotsUnavailable
 from server.websocket import WebSockets
 from server.whep import Whep

@@ -32,8 +32,10 @@ class Keepable(Protocol):
     """A session, as far as its snapshots go."""
 
     resume_token: str
-    changes: int
-    """Grows whenever a snapshot would say something new."""
+
+    @property
+    def changes(self) -> int:
+        """Grows whenever a snapshot would say something new."""
 
     @property
     def worth_keeping(self) -> bool:

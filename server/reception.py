@@ -22,12 +22,13 @@ from server.limits import AddressLimit, client_address
 from server.links import Link
 from server.live import Busy, Line, Live
 from server.metrics import Metrics
+from server.passages import MakeLine
 from server.pitch import PitchLoop
 from server.problems import permitted, problem
 from server.register import Register
 from server.retained import Retained
 from server.roles import Holder
-from server.session import MakeLine, Session
+from server.session import Session
 from server.snapshots import SnapshotStore, key_of
 from server.storage.record import Student
 from server.transport import Transport

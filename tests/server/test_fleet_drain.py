@@ -66,6 +66,7 @@ async def test_an_emptied_node_loses_no_session(
     print(f"asked to move until the first feedback: {1000 * (recovery.back - recovery.noticed):.0f} ms")
     assert recovery.back - recovery.noticed < 2.0
 
+
 async def test_nobody_is_asked_to_move_where_there_is_nowhere_to_go(
     start_server: StartServer, http: aiohttp.ClientSession, redis: RedisProcess
 ) -> None:

@@ -22,7 +22,7 @@ from recitation.acoustics.engine import OnnxEngine
 from recitation.audio import Pcm, Resampler
 from recitation.events import Following, PhoneVerdict, Update
 from recitation.made_voice import MadeRecitation
-from server import probe, session
+from server import presence, probe
 from server.app import ear_of
 from server.channels import FeedbackTail
 from server.config import ConfigError
@@ -33,6 +33,7 @@ from server.messages import (
     Audio,
     Error,
     Feedback,
+    Listened,
     Passage,
     PhoneRow,
     Ping,
@@ -334,7 +335,7 @@ async def test_a_reader_that_stops_reading_is_not_waited_for(
 async def test_a_summary_longer_than_the_buffer_reaches_who_reads_slowly(
     start_server: StartServer, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "CONTROL_BUFFERED_BYTES", 50_000)
+    monkeypatch.setattr(presence, "CONTROL_BUFFERED_BYTES", 50_000)
     running = await start_server(stuck_s=3.0)
     async with http.ws_connect(f"{running.url}ws?verses=3") as slow:
         connection = slow._response.connection
@@ -348,8 +349,8 @@ async def test_a_summary_longer_than_the_buffer_reaches_who_reads_slowly(
         assert not live.over
         connection.transport.resume_reading()
         await slow.send_str(encode(Ping(1, 7)))
-        kinds = [type(decode_server(await slow.receive_str(timeout=5))) for _ in range(3)]
-        assert kinds == [Welcome, SummaryMessage, Pong]
+        kinds = [type(decode_server(await slow.receive_str(timeout=5))) for _ in range(4)]
+        assert kinds == [Welcome, Listened, SummaryMessage, Pong]
 
 
 async def refusal(http: aiohttp.ClientSession, running: Running, query: str = "verses=112", **headers: str) -> int:
