@@ -168,6 +168,7 @@ export function takeRestored(follow, restored) {
     const place = follow.places.get(row[1]);
     if (place !== undefined && takeRule(follow.words[place].rules, ruleOf(row))) touched.add(place);
   }
+  takeOverruled(follow, restored.overruled, touched);
   return touched;
 }
 
@@ -236,6 +237,17 @@ export function overrule(follow, at, status) {
   return place;
 }
 
+/**
+ * @param {Follow} follow @param {readonly import("./messages.js").OverruledRow[]} rows
+ * @param {Set<number>} touched grows by the words that may look different now
+ */
+function takeOverruled(follow, rows, touched) {
+  for (const [at, status] of rows) {
+    const place = overrule(follow, at, status);
+    if (place >= 0) touched.add(place);
+  }
+}
+
 /** @param {Follow} follow @param {import("./messages.js").CursorRow} cursor @param {Change} change */
 function moveCursor(follow, cursor, change) {
   const place = follow.places.get(cursor[0]);
@@ -294,10 +306,7 @@ export function takeSummary(follow, summary) {
     word.phones = told.phones.map(({ first, stop, ...phone }) => ({ ...phone, letters: lettersOf(first, stop) }));
     touched.add(place);
   }
-  for (const [at, status] of summary.overruled ?? []) {
-    const place = overrule(follow, at, status);
-    if (place >= 0) touched.add(place);
-  }
+  takeOverruled(follow, summary.overruled ?? [], touched);
   follow.summed = summary.rules !== undefined;
   follow.harakah_ms = summary.harakah_ms ?? follow.harakah_ms;
   for (const row of summary.rules ?? []) {

@@ -186,7 +186,7 @@ export class Lesson {
       onerror: (error, again_s) => this.#fail(error, again_s),
       onteacher: (message) => this.#takeTeacher(message),
       onfinish: (seconds) => this.#finish(seconds),
-    });
+    }, resume);
     void this.awake.keep();
     this.recital.reading = written(readingDialog.reading);
   }

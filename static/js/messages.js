@@ -41,6 +41,7 @@
  * @property {PhoneRow[]} phones of words that were not accepted
  * @property {WordRow[]} words
  * @property {RuleRow[]} rules
+ * @property {OverruledRow[]} overruled
  * @property {boolean} more another one follows
  * @typedef {{type: "pong", t: number, seq: number}} Pong
  * @typedef {{type: "move", url: string}} Move the server is being emptied: come back over a new connection now

@@ -3,7 +3,7 @@ import { Announcer } from "/static/js/announce.js";
 import { Chips } from "/static/js/chips.js";
 import { Consent } from "/static/js/consent.js";
 import { FindingView } from "/static/js/finding.js";
-import { beginFollow, beginSession, doubts, markOf, slips, statusOf, takeFeedback, takeSummary, tally } from "/static/js/follow.js";
+import { beginFollow, beginSession, doubts, markOf, slips, statusOf, takeFeedback, takeRestored, takeSummary, tally } from "/static/js/follow.js";
 import { FrameSender, OPUS, PCM, opusFrame, pcmFrame } from "/static/js/frames.js";
 import { Hifz, SILENCE_S, firstLetters } from "/static/js/hifz.js";
 import { setLanguage, t } from "/static/js/i18n.js";
@@ -175,6 +175,16 @@ const cases = {
     takeFeedback(follow, feedback({ words: [verdict(1, 1, "accepted")] }));
     takeSummary(follow, summaryOf({ overruled: [["112:1:1", "wrong", "accepted"], ["1:1:1", "wrong", "accepted"]] }));
     equal([statuses(follow).split(" ")[0], follow.words[0].overruled], ["wrong", true]);
+  },
+  a_session_taken_up_keeps_what_a_teacher_said() {
+    const follow = begin();
+    const words = [verdict(0, 1, "accepted"), verdict(0, 2, "questioned")];
+    const overruled = [["112:1:1", "questioned", "accepted"]];
+    const touched = takeRestored(follow, { words, phones: [], rules: [], overruled, more: false });
+    equal([...touched], [0, 1]);
+    equal(statuses(follow), "questioned questioned pending pending pending");
+    takeFeedback(follow, feedback({ words: [verdict(9, 1, "accepted")] }));
+    equal([statuses(follow).split(" ")[0], follow.words[0].overruled], ["questioned", true]);
   },
   cursor_lights_the_word_and_leaves_it_tentative() {
     const follow = begin();
