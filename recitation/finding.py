@@ -88,6 +88,7 @@ class _Sound:
     """Its first sample, since the beginning."""
     pcm: Floats
     concealed: bool
+    gap: bool
 
 
 class _Kept:
@@ -104,9 +105,9 @@ class _Kept:
         self._sounds: deque[_Sound] = deque()
         self._answers: deque[Floats] = deque()
 
-    def push(self, pcm: Floats, concealed: bool) -> None:
+    def push(self, pcm: Floats, concealed: bool, gap: bool) -> None:
         """Add sound."""
-        self._sounds.append(_Sound(self.samples, pcm, concealed))
+        self._sounds.append(_Sound(self.samples, pcm, concealed, gap))
         self.samples += len(pcm)
 
     def heard(self, log_probs: Floats) -> None:
@@ -130,7 +131,7 @@ class _Kept:
         for sound in list(self._sounds):
             skip = max(0, sample - sound.start)
             if skip < len(sound.pcm):
-                yield _Sound(sound.start + skip, sound.pcm[skip:], sound.concealed)
+                yield _Sound(sound.start + skip, sound.pcm[skip:], sound.concealed, sound.gap)
 
     def answers(self, hop: int) -> list[Floats]:
         """What is kept from a hop on."""
@@ -147,9 +148,9 @@ class _Follower:
         self.zero = self.samples = first_hop * hop_samples
         """Its first sample, and the end of what it was pushed."""
 
-    def push(self, pcm: Floats, concealed: bool) -> None:
+    def push(self, pcm: Floats, concealed: bool, gap: bool) -> None:
         """Add sound."""
-        self.session.push(pcm, concealed)
+        self.session.push(pcm, concealed, gap=gap)
         self.samples += len(pcm)
 
     def take_hop(self) -> Floats:
@@ -165,7 +166,7 @@ class _Follower:
     def hear(self, sounds: Sequence[_Sound], answers: Sequence[Floats]) -> list[Update]:
         """Catch up: sound, and the encoder's answers to it, that come after what was heard so far."""
         for sound in sounds:
-            self.push(sound.pcm, sound.concealed)
+            self.push(sound.pcm, sound.concealed, sound.gap)
         updates = []
         for log_probs in answers:
             if self.taken == self.hops:
@@ -322,12 +323,12 @@ class Finding:
         follower = self._follower
         return () if follower is None else tuple(later(p, follower.zero) for p in follower.session.phrases_told())
 
-    def push(self, pcm: Floats, concealed: bool = False) -> None:
-        """Add audio; ``concealed`` marks sound invented for lost packets."""
+    def push(self, pcm: Floats, concealed: bool = False, *, gap: bool = False) -> None:
+        """Add audio; ``concealed`` marks sound invented for lost packets, ``gap`` that between two connections."""
         if self._follower is not None:
-            self._follower.push(pcm, concealed)
+            self._follower.push(pcm, concealed, gap)
             return
-        self._kept.push(pcm, concealed)
+        self._kept.push(pcm, concealed, gap)
         self._listening.push(pcm)
 
     @property

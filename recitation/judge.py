@@ -50,6 +50,12 @@ SAID_FRAMES = 2.0
 """Voice of this many frames for each phone passed over (40 ms, faster than anybody recites) may have been they."""
 GONE_FRAMES = 20
 """From so much audio made up on (400 ms), words passed over may all have been said."""
+GAP_FRAMES = 8
+"""What begins or ends so near a gap (160 ms) may have been open in it: the ear enters a phone up to a hop late, 80 ms,
+and its sound begins before that."""
+COLD_FRAMES = 5
+"""An ear that has heard nothing yet enters its first phone so much later still (100 ms)."""
+REMEMBERED_GAPS = 16
 CONCEALED_LIMIT = 0.3
 """A phone with a larger share of concealed audio leaves its word without a verdict."""
 
@@ -89,6 +95,8 @@ class Judge:
         self._finished = (-1, 0)
         self._next = 0
         self._passed_over = range(0)
+        self._gaps: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_GAPS)
+        """Samples in which a word may have been open that nobody heard all of."""
         self._verdicts: dict[int, WordVerdict] = {}
         self._phones: dict[int, tuple[PhoneVerdict, ...]] = {}
 
@@ -120,6 +128,15 @@ class Judge:
             return verdict, []
         return verdict, self._finish_word(word, segment)
 
+    def gap(self, start: int, end: int) -> None:
+        """Nobody knows how much was said in place of samples ``start`` to ``end``, which are silent."""
+        near = GAP_FRAMES * FRAME_SAMPLES
+        self._gaps.append((start - near, end + near))
+
+    def was_cut(self, start: int, end: int) -> bool:
+        """Whether what was said in samples ``start`` to ``end`` may have been open in a gap."""
+        return any(start < after and before < end for before, after in self._gaps)
+
     def index_of(self, node: int) -> int:
         """Index of a node's phone in the form in which its word is recited."""
         place = self._graph.nodes[node]
@@ -147,7 +164,8 @@ class Judge:
         return self._doubt, self._clarity.retained()
 
     def recall(self, state: LineState) -> None:
-        """Go on after verdicts that were given before."""
+        """Go on after verdicts that were given before.  The word that was open then was not heard to its end."""
+        self.gap(0, COLD_FRAMES * FRAME_SAMPLES)
         verdicts = {verdict.at: verdict for verdict in state.words}
         phones: dict[str, list[PhoneVerdict]] = {}
         for phone in state.phones:
@@ -257,7 +275,7 @@ class Judge:
         poor = doubtful | np.array(word.faint)
         status = Status.ACCEPTED
         misheard = poor.sum() * 2 > len(poor) > 1 or (poor.any() and self._doubt > UNTRUSTED)
-        if word.unjudged or misheard or not self._was_said(word, segment):
+        if word.unjudged or misheard or self.was_cut(start, end) or not self._was_said(word, segment):
             status = Status.UNCLEAR
         elif doubtful.any():
             status = Status.QUESTIONED

@@ -29,6 +29,8 @@ REST_COST = np.float32(-3.0)
 """Log-cost of a rest inside a word: who rests has nearly always finished one."""
 NEAR_COSTS = (0.0, -2.0)
 """Log-cost of beginning with the word at which a recitation goes on, and with one beside it."""
+INSIDE_COST = -3.0
+"""Log-cost of beginning inside that word or the next one: it was being recited when the connection came back."""
 OUTSIDE, JUMPED = -1, -2
 """Back-pointers that are no arc of the graph."""
 NEVER = np.float32(-np.inf)
@@ -83,13 +85,20 @@ class Paths:
         self._attempts = np.zeros(len(self._labels), np.int32)
 
     def begin_near(self, word: int) -> None:
-        """Expect the recitation to begin with a word of the passage, or the one before or after it; the words from the
-        first on as a jump may.  Before any frame."""
+        """Expect the recitation to begin with a word of the passage, the one before or after it, or inside it or the
+        one after; the words from the first on as a jump may.  Before any frame."""
         graph = self.graph
         states = 2 * graph.starts + 1
         away = np.abs(graph.state_words[states] - word)
         near = states[away <= 1]
-        self._near = near, np.where(away[away <= 1] == 0, NEAR_COSTS[0], NEAR_COSTS[1]).astype(np.float32)
+        costs = np.where(away[away <= 1] == 0, NEAR_COSTS[0], NEAR_COSTS[1])
+        phones = np.arange(1, len(graph), 2)
+        words = graph.state_words[phones]
+        inside = np.setdiff1d(phones[(words == word) | (words == word + 1)], states)
+        self._near = (
+            np.concatenate([near, inside]),
+            np.concatenate([costs, np.full(len(inside), INSIDE_COST)]).astype(np.float32),
+        )
         self.best = int(near[len(near) // 2])
         self._move_window()
         self._first_low = self._low

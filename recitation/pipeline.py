@@ -132,8 +132,11 @@ class Session:
         if self._prosody is not None:
             self._phrases += self._prosody.hear(contours)
 
-    def push(self, pcm: Floats, concealed: bool = False) -> None:
-        """Add audio; ``concealed`` marks sound invented for lost packets, which is never judged."""
+    def push(self, pcm: Floats, concealed: bool = False, *, gap: bool = False) -> None:
+        """Add audio; ``concealed`` marks sound invented for lost packets, which is never judged.  With ``gap`` it
+        stands where the connection was gone, for nobody knows how much: a word that was open then is not judged."""
+        if gap:
+            self._judge.gap(self.samples, self.samples + len(pcm))
         self.samples += len(pcm)
         self._concealed.append(pcm, concealed)
         self._take_in(self.level.push(pcm))
@@ -278,7 +281,8 @@ class Session:
         graph = self.passage.graph
         stops = segment.breaks_off or (segment.rests and graph.ends[segment.node])
         unit = None if stops or segment.following is None else graph.nodes[segment.following].phone.script
-        sure = following and not segment.skipped and not was_concealed(self._concealed, phone.start, phone.end)
+        made_up = was_concealed(self._concealed, phone.start, phone.end) or self._judge.was_cut(phone.start, phone.end)
+        sure = following and not segment.skipped and not made_up
         return tajweed.hear(phone, unit, sure=sure)
 
     def _settle(self) -> None:

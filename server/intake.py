@@ -50,9 +50,10 @@ class Intake:
             self._bridge(len(pcm), start, rtp, arrival, transport)
         self._bridging = False
         self._last_arrival = arrival
-        if concealed and len(pcm) > FILL_SAMPLES:
+        gap = concealed and len(pcm) > FILL_SAMPLES
+        if gap:
             pcm = self._shorten(pcm)
-        return self.seat.push(pcm, concealed, rtp, arrival)
+        return self.seat.push(pcm, concealed, rtp, arrival, gap=gap)
 
     def _lead_in(self, samples: int, start: int, rtp: int, arrival: float, transport: Transport) -> None:
         """Put silence before the first samples of a line, so that its hops end where they should."""
@@ -61,12 +62,13 @@ class Intake:
         transport.gather(self._live.hop_samples, start - lead)
 
     def _bridge(self, samples: int, start: int, rtp: int, arrival: float, transport: Transport) -> None:
-        """Between the last sound of one connection and the first `samples` of the next: silence that is not judged."""
+        """Between the last sound of one connection and the first `samples` of the next: silence, in which no word that
+        was open is judged."""
         gone = round((arrival - self._last_arrival) * SAMPLE_HZ) - samples
         fill = min(max(gone, SEAM_SAMPLES), FILL_SAMPLES)
         lead = HOP_PHASE + self._live.lead_in(samples, arrival)
         fill += (lead - self.seat.pushed - fill) % self._live.hop_samples
-        self.seat.push(np.zeros(fill, np.float32), True, rtp - fill * RTP_PER_SAMPLE, arrival)
+        self.seat.push(np.zeros(fill, np.float32), True, rtp - fill * RTP_PER_SAMPLE, arrival, gap=True)
         if gone > fill:
             self.clock.skip(self.seat.pushed, gone - fill)
         transport.gather(self._live.hop_samples, start - self.seat.pushed)

@@ -50,8 +50,8 @@ Floats = NDArray[np.float32]
 class Line(Protocol):
     """One reciter's state, from samples to verdicts: `recitation.pipeline.Session`."""
 
-    def push(self, pcm: Floats, concealed: bool) -> None:
-        """Take float32[n] at 16 kHz, any n."""
+    def push(self, pcm: Floats, concealed: bool, *, gap: bool = False) -> None:
+        """Take float32[n] at 16 kHz, any n. `concealed`: nobody said it; with `gap` the connection was gone."""
 
     @property
     def hops_ready(self) -> int:
@@ -153,17 +153,21 @@ class Seat:
         self._held: list[Floats] = []
         self._held_concealed = False
 
-    def push(self, pcm: Floats, concealed: bool, rtp: int, arrival: float) -> bool:
-        """Take float32[n] whose first sample has timestamp `rtp`; whether a hop is whole now. Raises Overloaded."""
+    def push(self, pcm: Floats, concealed: bool, rtp: int, arrival: float, *, gap: bool = False) -> bool:
+        """Take float32[n] whose first sample has timestamp `rtp`; whether a hop is whole now. `gap`: see Line. Raises
+        Overloaded."""
         if self.left or self.finished:
             return False
-        if self._held and concealed is not self._held_concealed:
+        if self._held and (gap or concealed is not self._held_concealed):
             self._hand_over()
         hop = self._pushed // self._live.hop_samples
         self._pushed += len(pcm)
         self._arrivals.append((self._pushed, rtp + len(pcm) * RTP_PER_SAMPLE, arrival))
-        self._held.append(pcm)
-        self._held_concealed = concealed
+        if gap:
+            self.line.push(pcm, concealed, gap=True)
+        else:
+            self._held.append(pcm)
+            self._held_concealed = concealed
         # The line's work on a hop costs a third when its packets come at once, and none of it is needed before.
         whole = self._pushed // self._live.hop_samples > hop
         if whole:

@@ -169,3 +169,46 @@ def test_the_session_clock_counts_what_the_line_did_not_hear() -> None:
     clock.skip(1000, 500)
     clock.skip(2000, 7)
     assert [clock.time(sample) for sample in (999, 1000, 1001, 2000, 2001)] == [1099, 1100, 1601, 2600, 2608]
+
+
+def statuses(session: Session) -> dict[str, Status]:
+    return {word.at: word.status for word in session.summary().words}
+
+
+def cuts(made: MadeRecitation, *places: tuple[str, int]) -> list[tuple[str, int]]:
+    """Words, and the sample in the middle of one of the phones of each."""
+    phones = [([phone for phone in made.phones if phone.at == at][n], at) for at, n in places]
+    return [(at, (phone.start + phone.end) // 2) for phone, at in phones]
+
+
+def test_a_word_that_was_open_in_a_gap_is_not_judged_and_those_around_it_are(
+    make: Callable[..., MadeRecitation], engine: OnnxEngine, vad: SileroVad
+) -> None:
+    made = make("1:1-4")
+    judged: dict[bool, list[Status]] = {True: [], False: []}
+    for at, middle in cuts(made, ("1:2:2", 0), ("1:3:1", 0)):
+        for told in judged:
+            session, step = open_session(vad, "1:1-4"), HopStep(engine)
+            session.push(made.pcm[:middle])
+            session.push(np.zeros(1_280, np.float32), True, gap=told)
+            session.push(made.pcm[middle + 1_600 :])
+            session.finish(step)
+            after = statuses(session)
+            judged[told].append(after[at])
+            assert list(after.values()).count(Status.ACCEPTED) >= len(after) - 2, "the others keep their verdicts"
+    assert judged[True] == [Status.UNCLEAR] * 2
+    assert judged[False] == [Status.ACCEPTED] * 2, "by what is left of them, where the gap is not told"
+
+
+def test_the_word_that_a_line_ended_in_is_not_judged_by_the_next_nor_mistaken_for_another(
+    make: Callable[..., MadeRecitation], engine: OnnxEngine, vad: SileroVad
+) -> None:
+    made = make("1:1-4")
+    for at, middle in cuts(made, ("1:1:3", -4), ("1:2:4", -6), ("1:3:1", 1)):
+        first, second = open_session(vad, "1:1-4"), open_session(vad, "1:1-4")
+        list(recite(first, engine, made.pcm[:middle]))
+        second.recall(handed_over(first))
+        list(recite(second, engine, made.pcm[middle:]))
+        after = statuses(second)
+        assert after.pop(at) is Status.UNCLEAR
+        assert set(after.values()) == {Status.ACCEPTED}

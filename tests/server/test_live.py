@@ -84,6 +84,16 @@ async def test_every_hop_is_answered_with_its_own_time(live: Live) -> None:
     assert listener.faults == []
 
 
+async def test_a_gap_is_told_to_the_line_in_its_place(live: Live) -> None:
+    seat, listener = take_seat(live)
+    assert isinstance(seat.line, ToyLine)
+    seat.push(HOP[:320], False, 0, 0.0)
+    seat.push(HOP[:640], True, 960, 0.1, gap=True)
+    seat.push(HOP[:320], False, 2880, 0.2)
+    await listener.wait(1)
+    assert seat.line.gaps[-1] == (seat.line.number, 320, 960)
+
+
 async def test_sessions_ready_during_a_step_share_the_next(live: Live) -> None:
     seats = [take_seat(live) for _ in range(4)]
     encoder(live).go.clear()

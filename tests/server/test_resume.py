@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 import pytest
-from toy_ear import Running, StartServer
+from toy_ear import Running, StartServer, ToyLine
 
 from server.messages import Error, Feedback, Restored, SummaryMessage, Welcome, WordRow, decode_server
 from server.reciter import Client, Heard, Network, NotKept, Reciter, Recording, encode_recording
@@ -68,6 +68,7 @@ async def test_a_network_gone_for_two_seconds_costs_its_two_seconds(
     start_server: StartServer, http: aiohttp.ClientSession, long_tone: Recording, kind: type[Reciter]
 ) -> None:
     running = await start_server()
+    gaps = len(ToyLine.gaps)
     returning = Returning(maker(kind, http, running.url, long_tone))
     heard = await returning.recite(at_once_after(1.5, 2.0))
     (recovery,) = returning.recoveries
@@ -85,6 +86,7 @@ async def test_a_network_gone_for_two_seconds_costs_its_two_seconds(
     assert gone_s - 2.4 < (begin - end) / 16_000 < gone_s, "but for a second of silence nobody heard anything meanwhile"
     assert [row for row in rows.values() if end - 14_000 < row.end < begin] == [], "nothing in it was judged"
     assert recovery.back_s < 3.0  # perf/recovery has the figure of a machine that does nothing else
+    assert [stop - start >= 16_000 for _, start, stop in ToyLine.gaps[gaps:]] == [True], "the line was told of it, once"
     said = {row.at for m in recovery.restored for row in m.words}
     assert said == {row.at for at, m in heard.feedback if at < recovery.opened for row in m.words}
     assert heard.summary is not None

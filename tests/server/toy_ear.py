@@ -35,6 +35,8 @@ class ToyLine:
     made = 0
     read: ClassVar[list[tuple[float, Moshaf]]] = []
     """Settings that lines were given, by their numbers."""
+    gaps: ClassVar[list[tuple[float, int, int]]] = []
+    """Samples that lines were told to be gaps, by their numbers."""
 
     def __init__(self, verses: str) -> None:
         ToyLine.made += 1
@@ -44,6 +46,7 @@ class ToyLine:
         self.words = [word for word, _ in words]
         self.phones = [(word.at, n, p.script, n + 1 == len(form)) for word, form in words for n, p in enumerate(form)]
         self.said = 0
+        self.pushed = 0
         self.pending = np.zeros(0, np.float32)
         self.loud: list[bool] = []
         self.hops = 0
@@ -51,7 +54,10 @@ class ToyLine:
         self.verdicts: dict[str, WordVerdict] = {}
         self.word_start = 0
 
-    def push(self, pcm: Floats, concealed: bool) -> None:
+    def push(self, pcm: Floats, concealed: bool, *, gap: bool = False) -> None:
+        if gap:
+            ToyLine.gaps.append((self.number, self.pushed, self.pushed + len(pcm)))
+        self.pushed += len(pcm)
         self.pending = np.concatenate([self.pending, pcm])
 
     @property
