@@ -18,7 +18,7 @@ from server.reciter import Heard, Recording
 
 PERF = Path(__file__).resolve().parents[2] / "perf"
 SCRIPTS = (
-    "accuracy", "bench", "cost", "latency", "load", "nodes", "sides", "stages", "storage", "stress", "work",
+    "accuracy", "bench", "cost", "latency", "load", "nodes", "recovery", "sides", "stages", "storage", "stress", "work",
 )  # fmt: skip
 SLOW_S = 300
 
