@@ -75,6 +75,11 @@ class Node:
         return self.members.elsewhere(self.beat, self._clock()) if self.link.up else None
 
     @property
+    def urls(self) -> list[str]:
+        """Where clients reach the nodes known, this one included."""
+        return sorted(self.members.urls | {self.url})
+
+    @property
     def others_accept(self) -> bool:
         """A session that left this node would find another."""
         return self.link.up and self.members.anybody(self._clock())

@@ -76,7 +76,7 @@ export class Connection {
     this.clock.close();
   }
 
-  /** Closes without a word, so that a page that is loaded again can go on. */
+  /** Closes without a word, so that another connection can go on with the session. */
   leave() {
     if (this.closed) return;
     this.closed = true;
@@ -105,7 +105,9 @@ export class Connection {
   /** @param {string} reason */
   lost(reason) {
     if (this.closed) return;
-    this.close();
+    // A goodbye that arrived late would end the session that another connection is about to take up.
+    if (this.stood) this.leave();
+    else this.close();
     this.listener.onlost(reason);
   }
 

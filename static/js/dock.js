@@ -75,7 +75,8 @@ export class Dock {
   #hint() {
     if (this.state === "following") return this.place || t("listening_hint");
     if (this.state !== "disconnected") return t(`${this.state}_hint`);
-    return this.live ? t("disconnected_hint", { n: this.tries, of: MOST_TRIES }) : t("gave_up_hint");
+    if (!this.live) return t("gave_up_hint");
+    return this.tries ? t("disconnected_hint", { n: this.tries, of: MOST_TRIES }) : t("coming_back_hint");
   }
 
   /** @param {number|null} harakah_ms the reciter's tempo, null until it is known */

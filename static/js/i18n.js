@@ -153,6 +153,7 @@ export const WORDS = {
   stopped: ["توقّفت", "Stopped"],
   stopped_hint: ["اضغط لتقرأ مرة أخرى", "Press to recite again"],
   disconnected: ["لا اتصال", "Not connected"],
+  coming_back_hint: ["أعيد الاتصال، وقراءتك محفوظة", "Connecting again; your recitation is kept"],
   disconnected_hint: ["أعيد المحاولة {n} من {of}", "Trying again, {n} of {of}"],
   gave_up_hint: ["اضغط لتحاول مرة أخرى", "Press to try again"],
   gesture_hint: ["المس الصفحة ليبدأ الصوت", "Touch the page to let the sound begin"],
@@ -265,7 +266,7 @@ export const WORDS = {
   note_overruled: ["حكم معلّمك على الكلمة: {status}", "Your teacher's verdict: {status}"],
   listen_asked: ["يودّ معلّمك أن يستمع إليك", "Your teacher would like to listen"],
   listen_note: [
-    "يسمع صوتك وأنت تقرأ، ولا يُحفظ، ولك أن ترجع متى شئت.",
+    "يسمع صوتك وأنت تقرأ، ولا يُحفظ، ولك أن ترجع عن إذنك متى شئت.",
     "They hear you as you recite. Nothing is kept, and you can take it back at any time.",
   ],
   listen_may: ["لمعلّمك أن يستمع", "Your teacher may listen"],

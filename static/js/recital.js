@@ -15,7 +15,7 @@
  * @property {number} known_from sample at which the passage became known: verdicts on what was said before it are late
  *
  * @typedef {object} Listener
- * @property {(state: State, tries: number) => void} onstate `tries` so far to get the connection back
+ * @property {(state: State, tries: number) => void} onstate `tries` so far to get the connection back, 0 where they are not counted
  * @property {(way: import("./connection.js").Way) => void} onway a connection stands
  * @property {(change: Change, message: Feedback, arrival: Arrival) => void} onfeedback
  * @property {(touched: Iterable<number>) => void} onrepaint words changed other than by feedback
@@ -173,7 +173,6 @@ export class Recital {
     } catch (error) {
       connection.close();
       if (this.coming !== connection) return;
-      this.coming = null;
       if (error instanceof WhipError) this.#refused(error, resume !== "");
       else void this.#lost(connection, error);
     }
@@ -186,12 +185,13 @@ export class Recital {
 
   /** @param {NonNullable<Recital["connection"]>} connection @param {boolean} resumes */
   #stands(connection, resumes) {
+    if (this.coming !== connection) return;
     const before = this.connection;
     this.connection = connection;
     this.coming = null;
     this.lostAt = 0;
-    // The server has taken the new one by now: this ends the old one only.
-    before?.close();
+    // The server has taken the new one by now, and closes the old one itself.
+    before?.leave();
     this.transports.stood();
     this.listener.onway(this.transports.way);
     this.#opened(resumes);
@@ -199,6 +199,7 @@ export class Recital {
 
   /** @param {WhipError} error @param {boolean} resuming */
   #refused(error, resuming) {
+    this.coming = null;
     if (resuming && error.status === 404) this.#beginAnew();
     else if (!this.connection) this.#retry(error);
   }
@@ -209,24 +210,27 @@ export class Recital {
     forget();
     const before = this.connection;
     this.connection = null;
-    before?.close();
+    before?.leave();
     void this.#connect();
   }
 
   /**
-   * A connection that never stood, though the server refused nothing, is a reason to try the other way.
+   * A connection that never stood, though the server refused nothing, is a reason to try the other way.  One that was
+   * given up before is no reason for anything: there is one way back at a time.
    * @param {NonNullable<Recital["connection"]>} connection @param {unknown} [error]
    */
   async #lost(connection, error) {
-    if (this.coming === connection) this.coming = null;
-    if (this.connection === connection) {
+    if (this.coming === connection) {
+      this.coming = null;
+      if (this.connection) return;
+    } else if (this.connection === connection) {
       this.connection = null;
       this.lostAt ||= performance.now();
       if (this.coming) {
         this.#enter("disconnected");
         return;
       }
-    } else if (this.connection || this.ended) return;
+    } else return;
     if (this.ending || this.resume || connection.stood || !this.transports.fall()) {
       this.#retry(error === undefined ? null : new Error(String(error)));
       return;
@@ -379,6 +383,6 @@ export class Recital {
   #enter(state) {
     if (state === this.state && state !== "disconnected") return;
     this.state = state;
-    this.listener.onstate(state, this.tries);
+    this.listener.onstate(state, this.resume ? 0 : this.tries);
   }
 }

@@ -6,7 +6,6 @@
 import asyncio
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,7 +16,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from test_recite import CHROMIUM, DESK, PHONE, Microphone, browser
 
 from recitation.audio import Pcm
 from recitation.events import Status
@@ -28,10 +28,7 @@ from server.roles import Role, mint
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECRET = "a secret of thirty-two characters"
-DESK = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
 JUDGED = ", ".join(f".w[data-status={status}]" for status in ("accepted", "questioned", "unclear"))
 
 
@@ -59,13 +56,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     if CHROMIUM is None:
         pytest.skip("no chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with sync_playwright() as running:
         yield running
-        running.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield running
+    running.close()
 
 
 class Student:
@@ -106,18 +108,18 @@ class Student:
 
 
 @contextmanager
-def teacher_page(chromium: Browser, address: str, **settings: object) -> Iterator[Page]:
-    """A page, and nothing may go wrong on it."""
+def watched_page(chromium: Browser, address: str, answers: str = "", **settings: object) -> Iterator[Page]:
+    """A page, and nothing may go wrong on it but what `answers` finds: refusals that the page reckons with."""
     context = chromium.new_context(**settings)  # type: ignore[arg-type]
     page = context.new_page()
     page.set_default_timeout(20_000)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("console", lambda m: problems.append(f"{m.text} {m.location}") if m.type == "error" else None)
     page.goto(address)
     yield page
     context.close()
-    assert problems == []
+    assert [problem for problem in problems if not (answers and re.search(answers, problem))] == []
 
 
 def picture(page: Page, name: str) -> None:
@@ -132,7 +134,7 @@ def test_a_teacher_watches_two_students_speaks_and_overrules(
     first, second = make("112:1-2", voice="man4", harakah_s=0.2), make("1:1-3", voice="man1", harakah_s=0.2)
     address = f"{server}/teacher?class=boys&lang=en#token={token(Role.TEACHER, 'Idris', 'boys', 'girls')}"
     with (
-        teacher_page(chromium, address, viewport=DESK) as page,
+        watched_page(chromium, address, viewport=DESK) as page,
         Student(server, "Bilal", "boys", "112", first.pcm) as bilal,
         Student(server, "Yusuf", "boys", "1:1-7", second.pcm) as yusuf,
     ):
@@ -184,7 +186,7 @@ def test_the_arabic_page_on_a_phone_in_the_dark(
     address = f"{server}/teacher?lang=ar#token={token(Role.TEACHER, 'Idris', 'girls')}"
     pcm = make("112:1-2", voice="man4", harakah_s=0.2).pcm
     with (
-        teacher_page(chromium, address, viewport=PHONE, color_scheme="dark") as page,
+        watched_page(chromium, address, viewport=PHONE, color_scheme="dark") as page,
         Student(server, "مريم", "girls", "112", pcm),
         Student(server, "Bilal", "boys", "112", pcm),
     ):
@@ -201,9 +203,54 @@ def test_the_arabic_page_on_a_phone_in_the_dark(
         page.reload()
         expect(page.locator(".pupil")).to_have_count(1, timeout=20_000)
         page.get_by_role("button", name="مريم").click()
-        page.locator(JUDGED).nth(2).wait_for(), "all of it comes again"
+        page.locator(JUDGED).nth(2).wait_for()  # All of it comes again.
         page.get_by_role("button", name="الحلقة").click()
         expect(page.get_by_role("button", name="مريم")).to_be_focused()
+
+
+def test_a_student_sees_what_the_teacher_says_and_lets_them_listen(
+    playwright: Playwright, chromium: Browser, server: str, make: Callable[..., MadeRecitation], tmp_path: Path
+) -> None:
+    microphone = Microphone.of(tmp_path, "112", make("112:1-2", voice="man4", harakah_s=0.14).pcm)
+    teaching = f"{server}/teacher?class=boys&lang=en#token={token(Role.TEACHER, 'إدريس', 'boys')}"
+    reciting = f"{server}/?verses=112&lang=ar&autostart=mic&token={token(Role.STUDENT, 'Bilal', 'boys')}"
+    with (
+        browser(playwright, microphone) as with_microphone,
+        watched_page(chromium, teaching, answers=r"status of 403 .*/whep/", viewport=DESK) as teacher,
+        watched_page(with_microphone, reciting, viewport=PHONE) as student,
+    ):
+        consent, notes = student.locator("#consent"), student.locator("#notes")
+        teacher.get_by_role("button", name="Bilal").click()
+        student.locator(JUDGED).nth(2).wait_for()
+        expect(consent).to_be_hidden()
+        teacher.locator("#listen").click()
+        expect(teacher.locator("#listen-state")).to_contain_text("waiting for them to agree")
+        expect(consent).to_contain_text("يودّ معلّمك أن يستمع إليك")
+
+        teacher.get_by_role("textbox").fill("أطِل المدّ")
+        teacher.get_by_role("button", name="Send").click()
+        teacher.locator(".w[data-at='112:1:1']").click()
+        teacher.locator("#card .ruling[data-status=questioned]").click()
+        expect(notes.locator(".note-row")).to_have_count(2)
+        expect(notes.locator("[data-note=remark] .note-quote")).to_have_text("أطِل المدّ")
+        expect(notes.locator("[data-note=overruled]")).to_contain_text("حكم معلّمك على الكلمة: تحتاج مراجعة")
+        expect(notes.locator("[data-note=overruled] .note-word")).to_have_text("قُلْ")
+        overruled = student.locator(".w.overruled[data-at='112:1:1'][data-status=questioned]")
+        expect(overruled).to_be_visible()
+        picture(student, "student-asked")
+
+        consent.locator("#consent-yes").click()
+        expect(consent).to_contain_text("يستمع إليك الآن: إدريس")
+        expect(teacher.locator("#listen-state")).to_have_text("You hear the student")
+        picture(student, "student-listened")
+        picture(teacher, "teacher-listens")
+
+        student.reload()
+        expect(consent).to_contain_text("يستمع إليك الآن: إدريس")
+        expect(overruled).to_be_visible()
+        consent.locator("#consent-no").click()
+        expect(consent).to_contain_text("ليس لمعلّمك أن يستمع")
+        expect(teacher.locator("#listen-state")).to_have_text("The student does not want to be listened to")
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,10 @@ async def test_a_full_node_says_where_to_open_a_websocket(
     await until(lambda: other.url.rstrip("/") in full.server.node.members.urls)  # type: ignore[union-attr]
     async with http.post(f"{full.url}ws?verses=112") as response:
         place = urlsplit((await response.json())["url"])
+    async with http.get(full.url) as page:
+        policy = page.headers["Content-Security-Policy"]
+    addresses = sorted(node.url.rstrip("/") for node in (full, other))
+    assert policy.endswith(f"connect-src 'self' {addresses[0]} {addresses[1]}"), "a page may follow a session there"
     assert place.scheme == "ws" and place.port == urlsplit(other.url).port and place.path == "/ws"
     second = SocketReciter(http, full.url, "112", tone)
     await second.connect()

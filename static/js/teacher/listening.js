@@ -59,7 +59,11 @@ export class Listening {
     if (session !== this.session) return;
     this.may = may;
     if (this.state === "asked" && may) void this.#connect();
-    else if (may === false && this.on) this.#fail("refused");
+    else if (may === false && this.on) {
+      // The server has hung up by itself.
+      this.whep = null;
+      this.#fail("refused");
+    }
   }
 
   /** @returns {number} root mean square of the newest samples, 0 for silence */
@@ -126,7 +130,7 @@ export class Listening {
     this.analyser = null;
     this.player.srcObject = null;
     // In this order: a server that sees the connection closed first no longer knows it.
-    if (peer) void whep?.close().then(() => peer.close());
+    if (peer) void Promise.resolve(whep?.close()).then(() => peer.close());
   }
 
   /** @param {ListeningState} state @param {string} [why] */
