@@ -101,8 +101,8 @@ def test_nothing_is_found_in_nothing(frames: int) -> None:
 
 
 def test_recognition_is_helped_where_the_sound_is_poor(engine: OnnxEngine, make: Callable[..., MadeRecitation]) -> None:
-    made = make("112")
-    noise = np.random.default_rng(0).normal(0, 0.02, len(made.pcm)).astype(np.float32)
+    made = make("113")
+    noise = np.random.default_rng(0).normal(0, 0.04, len(made.pcm)).astype(np.float32)
     expected = [phone.unit for phone in made.phones]
 
     def errors(*, by_ear: bool) -> int:
