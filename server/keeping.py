@@ -18,7 +18,7 @@ from server.config import Config
 from server.handshake import of_this_machine
 from server.roles import Holder, Role
 from server.session import Session
-from server.storage.record import Student
+from server.storage.record import Record, Student
 
 if TYPE_CHECKING:
     from server.storage.storage import Storage
@@ -62,10 +62,18 @@ class Keeping:
 
     async def begin(self, session: Session, student: Student) -> None:
         """Keep what happens in a session that begins, and judge it by the settings that the student chose last."""
-        session.keep(self.storage.record(session.record_name, student, session.verses))
+        session.keep(await self._record(session, student))
         reading = await self.storage.reading(student.subject)
         if reading:
             try:
                 session.read_by(Moshaf.parse(reading))
             except MoshafError:  # Chosen before a setting was given up.
                 return
+
+    async def _record(self, session: Session, student: Student) -> Record:
+        """Of a session from a snapshot what was kept before goes on; where that cannot be had, another part begins."""
+        if session.kept is None:
+            return self.storage.record(session.id, student, session.verses)
+        record = await self.storage.record_again(session.id, student, session.kept.passage_from)
+        part = f"{session.id}-{secrets.token_hex(4)}"
+        return self.storage.record(part, student, session.verses) if record is None else record

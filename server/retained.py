@@ -46,6 +46,8 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Newest message, phone, word and rule told."""
     line: LineState | None
     """Times by the session's clock; None while the passage is sought."""
+    passage_from: int = 0
+    """Samples of the passages before this one, in what is kept of it for the student."""
     overruled: tuple[SummaryOverruled, ...] = ()
     may_listen: bool | None = None
     """What the student said to being listened to."""

@@ -69,8 +69,8 @@ class Session:
         """`release` gives back the leave to open a session (`server.auth.Grant`). `kept`: go on with a session of a
         process that is no more, on a `line` made for that. Raises Busy."""
         self.id = secrets.token_urlsafe(16) if kept is None else kept.session
-        self.record_name = self.id if kept is None else f"{self.id}-{secrets.token_hex(4)}"
-        """In what is kept of it for the student: each process writes a part of its own."""
+        self.kept = kept
+        """What it goes on from."""
         self.resume_token = secrets.token_urlsafe(24) if kept is None else kept.token
         self.reason: str | None = None
         """Why it is over."""
@@ -198,6 +198,7 @@ class Session:
             samples=self._intake.clock.time(self._intake.seat.pushed),
             numbers=self._telling.tail.numbers,
             line=self._passages.state(),
+            passage_from=self._telling.record.passage_from,
             overruled=self.watched.overruled,
             may_listen=self.audience.may,
         )

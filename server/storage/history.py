@@ -21,6 +21,7 @@ from server.storage.answers import (
     VerseLine,
     Weak,
 )
+from server.storage.record import Begun
 from server.storage.tables import CLASSES, LABELS, LETTERS, REMARKS, RULES, SESSIONS, STUDENTS, TALLIES, WORDS
 
 MOST_STUDENTS = 500
@@ -111,6 +112,22 @@ async def session_of(connection: AsyncConnection, name: str) -> tuple[int, str, 
         return None
     classes = await connection.execute(select(CLASSES.c["class"]).where(CLASSES.c.session == row.id))
     return row.id, row.subject, frozenset(classes.scalars())
+
+
+async def begun_of(connection: AsyncConnection, name: str, subject: str) -> Begun | None:
+    """What is kept of a student's session; None where that is nothing."""
+    asked = select(SESSIONS).join(STUDENTS, STUDENTS.c.id == SESSIONS.c.student)
+    found = await connection.execute(asked.where(SESSIONS.c.name == name, STUDENTS.c.subject == subject))
+    row = found.one_or_none()
+    if row is None:
+        return None
+    newest = [
+        (await connection.execute(select(func.max(table.c.n)).where(table.c.session == row.id))).scalar_one() or 0
+        for table in (WORDS, LETTERS, RULES, LABELS, REMARKS)
+    ]
+    tallies = await connection.execute(select(TALLIES).where(TALLIES.c.session == row.id))
+    counted = {(tally.kind, tally.of): (tally.times, tally.slips) for tally in tallies}
+    return Begun(row.id, row.verses, row.began, row.seconds, row.voice_s, max(newest), counted)
 
 
 async def detail_of(connection: AsyncConnection, number: int) -> SessionDetail:

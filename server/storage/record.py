@@ -17,6 +17,9 @@ from recitation.tajweed.verdict import RuleVerdict, Severity
 MOST_WAITING = 4096
 """Rows of one session that may wait, a good hour of recitation; overflow drops the newest."""
 
+ROWS_AFTER = 1024
+"""That other process may write so many rows more when it is not quite gone; their numbers are left to it."""
+
 MOST_VERSES = 200
 """Characters that name the passages of a session."""
 
@@ -40,6 +43,20 @@ class Student:
     subject: str
     name: str = ""
     classes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What another process, which is no more, has kept of a session."""
+
+    number: int
+    verses: str
+    began: int
+    seconds: float
+    voice_s: float
+    rows: int
+    """The highest number of a row of any kind."""
+    tallies: dict[tuple["TallyKind", str], tuple[int, int]]
 
 
 class WordRow(msgspec.Struct, frozen=True):
@@ -165,6 +182,21 @@ class Record:
         record = cls("", Student(""), "", 0.0)
         record.forget()
         return record
+
+    def go_on(self, begun: Begun, passage_from: int) -> None:
+        """Go on with what another process has kept; `passage_from`: samples of the passages before this one."""
+        self.began, self.verses, self.voice_s, self.seconds = begun.began, begun.verses, begun.voice_s, begun.seconds
+        self._passage_from = passage_from
+        self._worth = True
+        for kind in (WordRow, LetterRow, RuleRow, LabelRow, RemarkRow):
+            self._numbers[kind] = begun.rows + ROWS_AFTER
+        for key, (times, slips) in begun.tallies.items():
+            self._times[key], self._slips[key] = times, slips
+
+    @property
+    def passage_from(self) -> int:
+        """Samples of the passages before this one."""
+        return self._passage_from
 
     def turn(self, verses: str) -> None:
         """Another passage, whose clock begins anew."""

@@ -73,6 +73,19 @@ class Storage:
         """A record for a session that begins now."""
         return self._writer.begin(session, student, verses, time.time())
 
+    async def record_again(self, session: str, student: Student, passage_from: int) -> Record | None:
+        """A record that goes on with what another process has kept of a session; None where that cannot be found."""
+        if self._writer.holds(session):
+            await self._writer.write()
+        try:
+            async with asyncio.timeout(READING_DEADLINE_S):
+                begun = await self._ask(partial(history.begun_of, name=session, subject=student.subject))
+        except (TimeoutError, Unavailable):
+            return None
+        if begun is None or self._writer.holds(session):
+            return None
+        return self._writer.go_on(session, student, begun, passage_from)
+
     async def write(self) -> None:
         """Commit now what waits."""
         await self._writer.write()

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.metrics import Metrics
 from server.storage.database import Database
-from server.storage.record import Changes, LabelRow, LetterRow, Record, RemarkRow, Row, RuleRow, Student, WordRow
+from server.storage.record import Begun, Changes, LabelRow, LetterRow, Record, RemarkRow, Row, RuleRow, Student, WordRow
 from server.storage.tables import CLASSES, LABELS, LETTERS, REMARKS, RULES, SESSIONS, STUDENTS, TALLIES, WORDS
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,17 @@ class Writer:
         """A record for a session."""
         record = self._records[session] = Record(session, student, verses, began)
         return record
+
+    def go_on(self, session: str, student: Student, begun: Begun, passage_from: int) -> Record:
+        """A record for a session that another process began (`Record.go_on`)."""
+        record = self.begin(session, student, begun.verses, begun.began)
+        record.go_on(begun, passage_from)
+        self._numbers[session] = begun.number
+        return record
+
+    def holds(self, session: str) -> bool:
+        """There is a record of it, of which not all is written."""
+        return session in self._records
 
     async def run(self) -> None:
         """Write until cancelled; then what is left."""

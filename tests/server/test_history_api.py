@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,8 +13,11 @@ from toy_ear import Running, StartServer, ToyLine
 
 from server.config import Config
 from server.keeping import BROWSER, COOKIE
-from server.reciter import Reciter, Recording, encode_recording
+from server.reciter import Client as Connected
+from server.reciter import Network, Reciter, Recording, encode_recording
+from server.returning import Returning
 from server.roles import Role, mint
+from server.socket_reciter import SocketReciter
 from server.storage.record import Student
 
 SECRET = "s" * 32
@@ -240,6 +244,33 @@ async def test_on_ones_own_machine_the_browser_is_the_student(
                 assert COOKIE not in page.cookies
         assert (await client.ask("api/history", method="DELETE"))[1] == {"deleted": True}
         assert (await client.get("api/class/students?class=open"))["students"] == []
+
+
+async def test_a_session_that_another_process_goes_on_with_is_one(
+    start_server: StartServer, http: aiohttp.ClientSession, sqlite_url: str, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"database": sqlite_url, "secret": SECRET, "snapshots": tmp_path / "snapshots"}
+    servers = [await start_server(**settings)]
+    t = np.arange(4 * 16_000) / 16_000
+    sound = encode_recording((0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), 0.1)
+
+    def make(before: Connected | None, network: Network) -> Connected:
+        return SocketReciter(http, servers[-1].url, "112", sound, token=BILAL(), network=network, before=before)
+
+    async def move() -> None:
+        await asyncio.sleep(2.0)
+        await servers[0].stop()
+        servers.append(await start_server(**settings))
+
+    heard = await Returning(make).recite(lambda _: asyncio.create_task(move()))
+    await servers[-1].sessions(0)
+    client = Client(http, servers[-1])
+    await client.write()
+    assert servers[-1].server.metrics.resumed["snapshot"].value == 1
+    (session,) = (await client.get("api/history", BILAL()))["sessions"]
+    assert heard.summary is not None
+    assert session["counts"]["words"] == sum(word.start is not None for word in heard.summary.words)
+    assert session["ended"] == "left"
 
 
 @pytest.mark.parametrize("settings", [{"host": "0.0.0.0", "open_to_all": True}, {"proxied": True}])

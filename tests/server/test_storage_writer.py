@@ -23,6 +23,7 @@ from server.config import ConfigError
 from server.metrics import Metrics
 from server.storage.database import Database, read_url
 from server.storage.erasure import DAY_S, forget, prune
+from server.storage.history import begun_of
 from server.storage.labels import labels
 from server.storage.record import Record, Student
 from server.storage.tables import LABELS, LETTERS, METADATA, SESSIONS, STUDENTS, TALLIES, WORDS
@@ -105,6 +106,35 @@ async def test_a_session_is_written_as_it_goes(database_url: str) -> None:
         (student,) = await kept.rows(STUDENTS)
         assert (student["name"], student["seen"]) == ("Bilal ibn Rabah", 2_000_000)
         assert student["reading"] == "munfasil=5", "what another session did not choose stays"
+
+
+async def test_a_session_goes_on_in_another_process_as_one(database_url: str) -> None:
+    async with opened(database_url) as kept:
+        first = kept.writer.begin("s1", BILAL, "1", 1_000_000)
+        recite(first, words=2)
+        first.turn("2:255")
+        recite(first, words=3)
+        await kept.writer.write()
+        other = Writer(kept.database, kept.metrics)
+        async with kept.database.engine.connect() as connection:
+            assert await begun_of(connection, "s1", "somebody else") is None
+            begun = await begun_of(connection, "s1", "bilal")
+        assert begun is not None
+        second = other.go_on("s1", BILAL, begun, first.passage_from)
+        recite(second, words=2, first=4)
+        recite(first, words=1, first=50)  # What was on its way when the other one began.
+        second.end("left")
+        await kept.writer.write()
+        await other.write()
+        (session,) = await kept.rows(SESSIONS)
+        assert (session["verses"], session["began"], session["ended"]) == ("1, 2:255", 1_000_000, "left")
+        assert (session["seconds"], session["voice_s"]) == (1.0 + 2.5, 1.0 + 1.5 + 2.5)
+        words = sorted(await kept.rows(WORDS), key=lambda row: int(row["n"]))
+        assert [row["word"] for row in words] == [1, 2, 1, 2, 3, 50, 4, 5]
+        assert [row["start_ms"] for row in words[-2:]] == [1000 + 1500, 1000 + 2000]
+        tallies = {(row["of"], row["times"], row["slips"]) for row in await kept.rows(TALLIES)}
+        assert tallies == {("ل", 7, 7), ("ghunnah", 7, 7)}, "without those of the word that came too late"
+        assert await kept.count(STUDENTS) == 1
 
 
 async def test_the_tables_are_those_that_the_program_knows(database_url: str) -> None:
