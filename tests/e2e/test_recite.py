@@ -419,21 +419,21 @@ def test_silence_lights_nothing(playwright: Playwright, server: str, silent: Mic
 
 
 def test_a_tab_killed_mid_word_frees_its_place_and_another_goes_on(
-    playwright: Playwright, server: str, made: Microphone
+    playwright: Playwright, server: str, two_ayat: Microphone
 ) -> None:
-    with browser(playwright, made) as killed, browser(playwright, made) as other:
+    with browser(playwright, two_ayat) as killed, browser(playwright, two_ayat) as other:
         victim, survivor = Watched(killed.new_page()), Watched(other.new_page(viewport=PHONE))
         wait_for_sessions(survivor.page, server, 0)
         away = metric(server, "sessions_adrift")
-        victim.open(server, "112", "mic")
-        survivor.open(server, "112", "mic")
+        victim.open(server, "112:1-2", "mic")
+        survivor.open(server, "112:1-2", "mic")
         wait_for_sessions(survivor.page, server, 2)
         victim.page.wait_for_selector(".w[data-status=current]", timeout=15_000)
         # The address at which Chromium lets the page's process crash: nothing of the page runs any more.
         with victim.page.expect_event("crash"), suppress(PlaywrightError):
             victim.page.goto("chrome://crash", timeout=2_000)
-        order = survivor.watch(made.seconds + 8)
-        assert_followed(survivor, "112", order)
+        order = survivor.watch(two_ayat.seconds + 8)
+        assert_followed(survivor, "112:1-2", order)
         wait_for_sessions(survivor.page, server, 0)
         assert metric(server, "sessions_adrift") > away, "it is kept for whoever loads the page again"
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
-from test_recite import CHROMIUM, DESK, JUDGED, PHONE, Microphone, Watched, browser, serving
+from test_recite import CHROMIUM, DESK, JUDGED, PHONE, SETTLED, Microphone, Watched, browser, serving
 
 from recitation.made_voice import MadeRecitation
 
@@ -78,17 +78,17 @@ def test_axe_is_the_file_that_its_readme_names() -> None:
     assert digest in (AXE.parent / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "microphone is blocked"), ("ar", "الميكروفون محجوب")])
-def test_a_refused_microphone_is_explained(playwright: Playwright, server: str, language: str, words: str) -> None:
+def test_a_refused_microphone_is_explained(playwright: Playwright, server: str) -> None:
     with quiet_browser(playwright, "--use-fake-ui-for-media-stream=deny") as running:
         page = running.new_page(viewport=PHONE)
-        page.goto(f"{server}/?verses=112&lang={language}")
-        page.wait_for_selector(".w[data-at]")
-        page.click("#mic")
-        page.wait_for_selector("#error:not([hidden])")
-        assert words in page.inner_text("#error-text")
-        assert page.is_visible("#error-retry")
-        assert page.evaluate("document.documentElement.dataset.live") == "false"
+        for language, words in (("en", "microphone is blocked"), ("ar", "الميكروفون محجوب")):
+            page.goto(f"{server}/?verses=112&lang={language}")
+            page.wait_for_selector(".w[data-at]")
+            page.click("#mic")
+            page.wait_for_selector("#error:not([hidden])")
+            assert words in page.inner_text("#error-text")
+            assert page.is_visible("#error-retry")
+            assert page.evaluate("document.documentElement.dataset.live") == "false"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -187,6 +187,7 @@ def test_ones_own_recitation_is_seen_and_heard_again(
         watched.picture("own-live")
         page.click("#mic")
         watched.wait_for_summary()
+        page.wait_for_function(SETTLED)  # What is still half faded in has too little contrast.
         assert findings(page) == []
         watched.picture("own-end")
         with page.expect_download() as saved:
