@@ -122,6 +122,7 @@ COMMANDS = {
         """\
   talaqqi probe http://127.0.0.1:8080 --audio fatihah.wav --verses 1:1-7
   talaqqi probe http://127.0.0.1:8080 --audio fatihah.wav --verses 1 --loss 0.02 --sessions 4
+  talaqqi probe ... --reconnect-every 10                                           sessions that lose their connection
   talaqqi probe ... --json --limit tentative.p50=250 --limit confirmed.p95=450     exit 1 when slower (cron, CI)
   talaqqi probe ... --prometheus /var/lib/node_exporter/talaqqi.prom               figures for a dashboard
 

@@ -20,6 +20,7 @@ import aiohttp
 from tqdm import tqdm
 
 from recitation.audio import SAMPLE_HZ, AudioError, read_audio
+from recitation.lexicon import default_lexicon
 from recitation.mushaf import parse_reference
 from server.config import ConfigError
 from server.delays import expected_units, figures
@@ -36,6 +37,8 @@ from server.reciter import (
     Recording,
     encode_recording,
 )
+from server.recoveries import lose_every, recovery_figures
+from server.returning import Returning
 from server.socket_reciter import SocketReciter
 
 STAGGER_S = 0.137
@@ -44,6 +47,9 @@ STAGGER_S = 0.137
 PASSED, UNTRUSTWORTHY, UNREACHED = 1, 3, 4
 """Exit statuses: a limit was passed; this machine was too busy to tell, where that was asked; the server could not be
 reached, refused, or broke off. 2 is for bad input, as with every command."""
+
+LEAST_BETWEEN_S = 5.0
+"""Between two losses of a connection: a reciter has come back by then, and something was said of where."""
 
 LATE_MS = 20.0
 """A sender that is later than one packet for one packet in a hundred measures itself."""
@@ -95,6 +101,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loss", type=float, default=0.0, metavar="SHARE", help="share of packets lost, 0.02 is 2 %%")
     parser.add_argument("--jitter-ms", type=float, default=0.0, metavar="MS", help="packets come up to MS late")
     parser.add_argument("--seed", type=int, default=1, help="of what is lost and late (1)")
+    parser.add_argument(
+        "--reconnect-every",
+        type=float,
+        metavar="S",
+        help="lose each connection every S seconds (5 or more)",
+    )
     parser.add_argument("--token", help="bearer token")
     parser.add_argument("--limit", action="append", default=[], metavar="FIGURE=MS", help="exit 1 when passed; repeat")
     parser.add_argument("--prometheus", type=Path, metavar="FILE", help="write the figures for Prometheus as well")
@@ -109,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--sessions is at least 1, --loss from 0 to below 1, --jitter-ms at least 0")
     if arguments.jitter_ms and arguments.transport == "websocket":
         raise ConfigError("--jitter-ms is for WebRTC: over a WebSocket no packet comes later than the next")
+    if arguments.reconnect_every is not None and arguments.reconnect_every < LEAST_BETWEEN_S:
+        raise ConfigError(f"--reconnect-every is at least {LEAST_BETWEEN_S:g} s, in which a session has come back")
     limits = [Limit.parse(text) for text in arguments.limit]
     pcm = read_audio(arguments.audio)
     if arguments.seconds is not None:
@@ -118,8 +132,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise AudioError(f"{arguments.audio}: nothing of {arguments.verses} is heard in it")
     recording = encode_recording(pcm)
     check = None if arguments.no_check else asyncio.run(check_timing())
+    recovery = {}
     try:
-        sessions = asyncio.run(_recite(arguments, recording))
+        if arguments.reconnect_every is None:
+            sessions = asyncio.run(_recite(arguments, recording))
+        else:
+            returned = asyncio.run(recite_and_return(arguments, recording))
+            sessions = [one.heard for one in returned]
+            recovery = {"recovery": recovery_figures(returned, units, _addresses(arguments.verses))}
     except ReciterError as error:
         print(f"talaqqi probe: {error}", file=sys.stderr)
         _expose(arguments, None)
@@ -135,6 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
         "jitter_ms": arguments.jitter_ms,
         "check": None if check is None else {**asdict(check), "good": check.good},
         **figures(sessions, recording, units),
+        **recovery,
     }
     passed = [limit for limit in limits if limit.passed(report)]
     print(json.dumps(report) if arguments.json else as_text(report))
@@ -196,6 +217,36 @@ async def _recite(arguments: argparse.Namespace, recording: Recording) -> list[H
     return [task.result() for task in running]
 
 
+async def recite_and_return(arguments: argparse.Namespace, recording: Recording) -> list[Returning]:
+    """Recite as `_recite` does, losing each connection every `reconnect_every` seconds. Raises ReciterError."""
+    every = arguments.reconnect_every
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+
+        def make(before: Client | None, network: Network) -> Client:
+            network.loss, network.jitter_s, network.seed = arguments.loss, arguments.jitter_ms / 1000, arguments.seed
+            return CLIENTS[arguments.transport](
+                http, arguments.url, arguments.verses, recording,
+                token=arguments.token, network=network, before=before,
+            )  # fmt: skip
+
+        async def recite(n: int) -> Returning:
+            await asyncio.sleep(n * STAGGER_S)
+            one = Returning(make)
+            await one.recite(lambda it: asyncio.create_task(lose_every(every, it, recording.seconds)))
+            return one
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(recite(n)) for n in range(arguments.sessions)]
+        except* ReciterError as errors:
+            raise _first(errors) from None
+    return [task.result() for task in running]
+
+
+def _addresses(verses: str) -> list[str]:
+    return [word.at for word in default_lexicon().words(parse_reference(verses))]
+
+
 async def _show_progress(seconds: float) -> None:
     with tqdm(total=round(seconds), unit="s", desc="reciting", disable=not sys.stderr.isatty(), leave=False) as bar:
         while True:
@@ -222,6 +273,10 @@ def as_text(report: dict[str, Any]) -> str:
     for name, spread in named.items():
         figures = " ".join(f"{'never' if spread[p] is None else spread[p]:>8}" for p in ("p50", "p95", "p99"))
         lines.append(f"{name:>18} {figures} {spread['n']:>7} {spread['missing']:>8}")
+    if (recovery := report.get("recovery")) is not None:
+        back, right = recovery["back"], recovery["right"]
+        shown = "none of them judged" if right is None else f"{right:.0%} of {recovery['judged']} at the right word"
+        lines.append(f"{recovery['lost']} connections lost, back after {back['p50']} ms (P95 {back['p95']}), {shown}")
     if report["broken"]:
         lines.append(f"{report['broken']} of {report['sessions']} sessions broken off by the server")
     lines += [f"server: {text}" for text in report["errors"]]

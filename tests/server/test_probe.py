@@ -1,5 +1,6 @@
 """The probe: its arithmetic, and the whole line from a made recitation to feedback."""
 
+import argparse
 import asyncio
 import itertools
 import json
@@ -8,17 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
+import numpy as np
 import pytest
 from toy_ear import StartServer
 
 from recitation.acoustics.engine import OnnxEngine
 from recitation.audio import read_audio
 from recitation.events import Following, Status
+from recitation.lexicon import default_lexicon
+from recitation.mushaf import parse_reference
 from server.app import ear_of
 from server.delays import Arrivals, Unit, figures, spread, transport_delays
 from server.messages import CursorRow, Feedback, PhoneRow, Stamps, WordRow
-from server.probe import Limit, as_text
+from server.probe import Limit, add_arguments, as_text, recite_and_return
 from server.reciter import Heard, Network, Reciter, Recording, encode_recording
+from server.recoveries import at_right_word, recovery_figures
+from server.returning import Recovery
 
 SAMPLES = Path(__file__).parent.parent.parent / "static" / "samples"
 UNITS = [Unit("112:1:1", 0, 1600), Unit("112:1:1", 1, 3200), Unit("112:1:2", 0, 4800)]
@@ -58,6 +64,33 @@ def test_delays_count_from_the_acoustic_end() -> None:
 def test_a_cursor_past_a_phone_counts_for_it() -> None:
     arrivals = Arrivals.of(heard((101.0, feedback(1, CursorRow("112:1:2", 0, 0)))), UNITS)
     assert set(arrivals.tentative.values()) == {101.0} and len(arrivals.tentative) == 3
+
+
+def test_the_word_after_a_recovery_is_that_recited_then() -> None:
+    words = [Unit(f"112:1:{n}", 0, n * 16_000) for n in range(1, 5)]
+    names = [unit.at for unit in words]
+    session = heard(*((100.02 + s, feedback(s, CursorRow("112:1:1", 0, 0))) for s in range(1, 5)))
+    recovery = Recovery(down=100.0, up=100.0, noticed=100.0, opened=100.1, back=100.2)
+    assert at_right_word(session, recovery, words, names) is True, "after 1.75 s the second word is recited"
+    assert at_right_word(session, replace(recovery, back=101.0), words, names) is False, "after 2.75 s the third"
+    assert at_right_word(session, recovery, words, names, until=101.9) is None
+    assert at_right_word(session, replace(recovery, back=math.inf), words, names) is None
+
+
+async def test_connections_are_lost_and_made_up_for(start_server: StartServer) -> None:
+    running = await start_server()
+    t = np.arange(6 * 16_000) / 16_000
+    recording = encode_recording((0.3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32), 0.1)
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = ["--audio", "tone", "--verses", "112", "--reconnect-every", "1", "--transport", "websocket"]
+    (returning,) = await recite_and_return(parser.parse_args([running.url, *options]), recording)
+    await running.sessions(0)
+    assert returning.heard.summary is not None
+    assert running.server.metrics.resumed["live"].value == len(returning.recoveries) == 1
+    words = [word.at for word in default_lexicon().words(parse_reference("112"))]
+    report = recovery_figures([returning], UNITS, words)
+    assert (report["lost"], report["back"]["missing"], report["tries_failed"]) == (1, 0, 0)
 
 
 def test_transport_is_what_the_server_did_not_take() -> None:
