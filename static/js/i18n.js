@@ -153,7 +153,7 @@ export const WORDS = {
   stopped: ["توقّفت", "Stopped"],
   stopped_hint: ["اضغط لتقرأ مرة أخرى", "Press to recite again"],
   disconnected: ["لا اتصال", "Not connected"],
-  coming_back_hint: ["أعيد الاتصال، وقراءتك محفوظة", "Connecting again; your recitation is kept"],
+  coming_back_hint: ["موضعك محفوظ", "Your place is kept"],
   disconnected_hint: ["أعيد المحاولة {n} من {of}", "Trying again, {n} of {of}"],
   gave_up_hint: ["اضغط لتحاول مرة أخرى", "Press to try again"],
   gesture_hint: ["المس الصفحة ليبدأ الصوت", "Touch the page to let the sound begin"],

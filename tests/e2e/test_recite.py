@@ -413,7 +413,7 @@ def test_silence_lights_nothing(playwright: Playwright, server: str, silent: Mic
     with browser(playwright, silent) as running:
         watched = Watched(running.new_page(viewport=PHONE))
         watched.open(server, "112", "mic")
-        assert watched.watch(4.5) == []
+        assert watched.watch(3) == []
         assert set(watched.statuses().values()) == {"pending"}
         assert watched.state == "listening"
 
