@@ -27,8 +27,8 @@ def token(role: Role, *classes: str, life_s: float = 60, sub: str = "7") -> str:
     return mint(SECRET, role, sub=sub, classes=classes, name=f"{role} {sub}", now=time.time(), life_s=life_s)
 
 
-STUDENT = token(Role.STUDENT, "boys")
-TEACHER = token(Role.TEACHER, "boys")
+STUDENT = token(Role.STUDENT, "boys", life_s=3600)
+TEACHER = token(Role.TEACHER, "boys", life_s=3600)
 
 
 @dataclass
