@@ -10,7 +10,8 @@ serve: $(VENV)/.serve ## install what is missing and serve the page on http://lo
 	$(BIN)/talaqqi serve
 
 test: check ## everything the project promises, in under ten minutes on two cores
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/recitation
+	$(BIN)/python -m pytest --ignore tests/recitation  # one at a time: they measure time, or are a browser
 
 check: $(VENV)/.test system
 	$(BIN)/ruff check .
