@@ -11,7 +11,8 @@ serve: $(VENV)/.serve ## install what is missing and serve the page on http://lo
 
 test: check ## everything the project promises, in under ten minutes on two cores
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/recitation
-	$(BIN)/python -m pytest --ignore tests/recitation  # one at a time: they measure time, or are a browser
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/server tests/fuzz tests/page
+	$(BIN)/python -m pytest tests/e2e tests/perf  # one at a time: a browser that recites, and what measures time
 
 check: $(VENV)/.test system
 	$(BIN)/ruff check .
