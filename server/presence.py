@@ -46,6 +46,12 @@ class Presence:
         self._pings = True
         self._last_ping = now
 
+    def excuse(self, seconds: float) -> None:
+        """The server itself did not listen for so long: that is no sign that the client is away."""
+        self._last_audio += seconds
+        self._last_ping += seconds
+        self._last_taken += seconds
+
     def silent_s(self, now: float) -> float:
         """Since sound came last."""
         return now - self._last_audio

@@ -276,10 +276,13 @@ class Session:
     async def _watch(self) -> None:
         """Tell the client when no audio comes, and end the session when it is gone for good."""
         await self._connections.serving.stood.wait()
-        self._presence.here(self._clock())
+        now = self._clock()
+        self._presence.here(now)
         while True:
+            due = now + WATCH_S
             await asyncio.sleep(WATCH_S)
             now = self._clock()
+            self._presence.excuse(max(0.0, now - due))
             for sign in self._presence.look(now, self.transport.waiting_bytes):
                 if isinstance(sign, Away):
                     self._cast_off(sign.reason)
