@@ -18,12 +18,10 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
-from test_recite import CHROMIUM, JUDGED, Microphone, Watched, browser, metric, words_of
+from pages import JUDGED, Microphone, Watched, browser, metric, words_of
+from playwright.sync_api import Page, Playwright, expect
 
-from recitation.audio import Pcm
 from recitation.made_voice import MadeRecitation
-from recitation.sound_files import write_audio
 
 pytestmark = pytest.mark.e2e
 
@@ -139,11 +137,6 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
-def rewrite(microphone: Microphone, pcm: Pcm) -> None:
-    """Chromium reads the file of its fake microphone when a page opens it: what is recited from then on."""
-    write_audio(microphone.wav, np.concatenate([np.zeros(24_000), pcm, np.zeros(48_000)]).astype(np.float32))
-
-
 def wait_for_nodes(page: Page, address: str, count: int) -> None:
     end = time.monotonic() + 15
     while metric(address, "nodes") != count:
@@ -169,17 +162,14 @@ def marks(watched: Watched) -> dict[str, str]:
 
 
 def test_a_page_loaded_again_a_node_emptied_and_a_connection_lost_do_not_end_a_recitation(
-    make: Callable[..., MadeRecitation], tmp_path: Path
+    playwright: Playwright, make: Callable[..., MadeRecitation], tmp_path: Path
 ) -> None:
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
     first, second, last = (make(verses, voice="man4", harakah_s=0.14).pcm for verses in ("112:1", "112:2-3", "112:4"))
     microphone = Microphone.of(tmp_path, "112", first)
     with (
         redis(tmp_path) as redis_url,
         nodes(redis_url, 2) as ((here, emptied), (there, stopped)),
         Balancer(here) as balancer,
-        sync_playwright() as playwright,
         browser(playwright, microphone) as running,
     ):
         watched = Watched(running.new_page(viewport={"width": 390, "height": 844}))
@@ -190,7 +180,8 @@ def test_a_page_loaded_again_a_node_emptied_and_a_connection_lost_do_not_end_a_r
         before = marks(watched)
         assert list(before) == words_of("112:1")
 
-        rewrite(microphone, np.concatenate([second, PAUSE, last]))
+        # Chromium reads the file of its fake microphone when a page opens it: what is recited from then on.
+        Microphone.of(tmp_path, "112", np.concatenate([second, PAUSE, last]))
         page.reload()
         page.wait_for_selector("html[data-live=true]", timeout=15_000)
         until_judged(page, "112:1:4")

@@ -2,15 +2,13 @@
 
 import asyncio
 import re
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pages import PHONE, serving, watched_page
+from playwright.sync_api import Browser, Page, expect
 
 from recitation.events import Following, PhoneVerdict, Status, Update, WordVerdict
 from recitation.tajweed.rules import Rule
@@ -22,7 +20,6 @@ from server.storage.storage import Storage
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SECRET = "a secret of thirty-two characters"
 DAY_S = 86_400
 
@@ -59,39 +56,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ThreadPoolExecutor(1) as elsewhere:  # Playwright's own loop runs in this thread.
         elsewhere.submit(asyncio.run, recited(url)).result()
     options = ["--secret-file", str(folder / "secret"), "--database", url]
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    found = re.search(r"http://\S+:\d+", process.stdout.readline())
-    assert found
-    yield found[0]
-    process.terminate()
-    assert process.wait(timeout=20) == 0
-    process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
+    with serving(*options) as address:
+        yield address
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     """A page, and nothing may go wrong on it."""
-    context = chromium.new_context(viewport={"width": 390, "height": 844})
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    yield page
-    context.close()
-    assert problems == []
+    with watched_page(chromium, viewport=PHONE) as page:
+        yield page
 
 
 def test_a_teacher_sees_how_it_goes_for_a_student(page: Page, server: str) -> None:

@@ -5,67 +5,34 @@ The recitation is made on the spot; where real recordings lie beside the checkou
 """
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from pages import DESK, JUDGED, PHONE, SETTLED, Microphone, Watched, browser, metric, serving, words_of
 from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page, Playwright
 
 from recitation.audio import Pcm, stream_audio
 from recitation.lexicon import default_lexicon, recited
 from recitation.made_voice import EspeakError, MadeRecitation, make_recitation
 from recitation.mushaf import parse_reference
 from recitation.phones import QALQALAH
-from recitation.sound_files import write_audio
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LIT = ("current", "tentative", "accepted", "questioned", "wrong", "unclear")
-JUDGED = ("accepted", "questioned", "wrong", "unclear")
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 800}
 FAKE_BUFFER_MS = 10
 """A fake microphone stamps its buffers when it hands them over, when their sound is this old: measured latencies are
 short by as much, and on a quick machine the true one is hardly more."""
 
 
-@dataclass(frozen=True)
-class Microphone:
-    """What the fake microphone plays, once."""
-
-    wav: Path
-    verses: str
-    seconds: float
-
-    @classmethod
-    def of(cls, folder: Path, verses: str, pcm: Pcm) -> "Microphone":
-        """A second and a half to get ready, three seconds to hear the last verdicts."""
-        path = folder / "voice.wav"
-        write_audio(path, np.concatenate([np.zeros(24_000), pcm, np.zeros(48_000)]).astype(np.float32))
-        return cls(path, verses, len(pcm) / 16_000)
-
-
 @pytest.fixture(scope="module")
 def made(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathFactory) -> Microphone:
     return Microphone.of(tmp_path_factory.mktemp("made"), "112", make("112", voice="man4", harakah_s=0.14).pcm)
-
-
-@pytest.fixture(scope="module")
-def two_ayat(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathFactory) -> Microphone:
-    recitation = make("112:1-2", voice="man4", harakah_s=0.14)
-    return Microphone.of(tmp_path_factory.mktemp("two"), "112", recitation.pcm)
 
 
 @pytest.fixture(scope="module")
@@ -98,126 +65,6 @@ def silent(tmp_path_factory: pytest.TempPathFactory) -> Microphone:
     return Microphone.of(tmp_path_factory.mktemp("silent"), "112", np.zeros(16_000, np.float32))
 
 
-@contextmanager
-def serving(*options: str) -> Iterator[str]:
-    """Address of a server of its own."""
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    try:
-        found = re.search(r"http://\S+:\d+", line)
-        assert found, line
-        yield found[0]
-    finally:
-        process.terminate()
-        ended = process.wait(timeout=20)
-        process.stdout.close()
-    assert ended == 0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with sync_playwright() as running:
-        yield running
-
-
-@contextmanager
-def browser(playwright: Playwright, microphone: Microphone | None = None) -> Iterator[Browser]:
-    """Chromium with a fake microphone, or with none."""
-    device = [] if microphone is None else [f"--use-file-for-fake-audio-capture={microphone.wav}%noloop"]
-    running = playwright.chromium.launch(
-        executable_path=CHROMIUM,
-        args=[
-            "--no-sandbox",
-            "--use-fake-ui-for-media-stream",
-            "--autoplay-policy=no-user-gesture-required",
-            "--disable-background-networking",
-            "--disable-component-update",
-            *(["--use-fake-device-for-media-stream", *device] if device else []),
-        ],
-    )
-    try:
-        yield running
-    finally:
-        running.close()
-
-
-class Watched:
-    """A page with everything that goes wrong on it, and every candidate's fate, written down."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.problems: list[str] = []
-        self.trickled: list[int] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("console", lambda m: self.problems.append(f"{m.text} {m.location}") if m.type == "error" else None)
-        page.on("response", lambda r: self.trickled.append(r.status) if r.request.method == "PATCH" else None)
-
-    def open(self, server: str, verses: str, start: str, language: str = "en") -> None:
-        """Open the page; it begins by itself, by `mic` or `sample`."""
-        self.page.goto(f"{server}/?verses={verses}&lang={language}&autostart={start}")
-        self.page.wait_for_selector("html[data-live=true]", timeout=15_000)
-
-    def statuses(self) -> dict[str, str]:
-        """How each word looks now."""
-        words = "[...document.querySelectorAll('.w[data-at]')]"
-        found: dict[str, str] = self.page.evaluate(
-            f"Object.fromEntries({words}.map(w => [w.dataset.at, w.dataset.status]))"
-        )
-        return found
-
-    def veils(self) -> dict[str, str]:
-        """How much of each word is seen: open, letters or hidden."""
-        veil = (
-            "(w => getComputedStyle(w).visibility === 'hidden' ? 'hidden' : "
-            "w.classList.contains('hinted') ? 'letters' : 'open')"
-        )
-        words = "[...document.querySelectorAll('.w[data-at]')]"
-        found: dict[str, str] = self.page.evaluate(f"Object.fromEntries({words}.map(w => [w.dataset.at, {veil}(w)]))")
-        return found
-
-    @property
-    def state(self) -> str:
-        """What the page says is going on."""
-        found: str = self.page.evaluate("document.documentElement.dataset.state")
-        return found
-
-    def watch(self, seconds: float, picture_at: float = 1e9, name: str = "") -> list[str]:
-        """Addresses in the order they were first lit, until the recitation ends or the time is up."""
-        order: list[str] = []
-        begun = time.monotonic()
-        while (now := time.monotonic() - begun) < seconds and self.state not in ("done", "stopped"):
-            order += [at for at, status in self.statuses().items() if status in LIT and at not in order]
-            if now > picture_at:
-                self.picture(f"{name}-live")
-                picture_at = 1e9
-            self.page.wait_for_timeout(100)
-        return order
-
-    def wait_for_summary(self) -> None:
-        """The panel that ends a recitation."""
-        self.page.wait_for_selector("html[data-summary=open]", timeout=10_000)
-
-    def picture(self, name: str) -> None:
-        """Keep a picture of the page where the environment says so."""
-        if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
-            self.page.wait_for_timeout(600)  # Panels and the light glide.
-            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
-
-
-def words_of(verses: str) -> list[str]:
-    return [word.at for word in default_lexicon().words(parse_reference(verses))]
-
-
 BOXES = """[...document.querySelectorAll('#mushaf .w, #mushaf .ayah-end')].map(
     w => [w.offsetLeft, w.offsetTop, w.offsetWidth, w.offsetHeight])"""
 """Where words and ends of ayat stand on the sheet."""
@@ -227,13 +74,6 @@ def words_read_out(page: Page) -> list[str]:
     """Words of the text that a screen reader finds."""
     told = page.locator("#mushaf .text").aria_snapshot()
     return [word.text for word in default_lexicon().words(parse_reference("112")) if word.text in told]
-
-
-def metric(server: str, name: str) -> float:
-    """A figure of the server's metrics, summed over the labels that `name` leaves out; 0 while it is not there."""
-    with urlopen(f"{server}/metrics", timeout=5) as answer:
-        text = answer.read().decode()
-    return sum(map(float, re.findall(rf"^talaqqi_{re.escape(name)}(?:{{.*}})? (\S+)$", text, re.MULTILINE)))
 
 
 def wait_for_sessions(page: Page, server: str, count: int) -> None:
@@ -356,7 +196,7 @@ TOLD = """window.told = [];
 new MutationObserver(() => window.told.push(document.querySelector('#live').textContent))
     .observe(document.querySelector('#live'), { childList: true });"""
 """Keeps what a screen reader is told."""
-SETTLED = "() => document.getElementById('summary').getAnimations({subtree: true}).length === 0"
+
 """The sheet of the summary does not move any more."""
 SENT = """window.sent = []; const send = RTCDataChannel.prototype.send;
 RTCDataChannel.prototype.send = function (text) { window.sent.push(JSON.parse(text)); send.call(this, text); };"""

@@ -4,7 +4,7 @@ A made voice is the microphone. ``TALAQQI_SCREENSHOTS=FOLDER`` keeps pictures of
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
-from test_recite import CHROMIUM, DESK, JUDGED, PHONE, SETTLED, Microphone, Watched, browser, serving
-
-from recitation.made_voice import MadeRecitation
+from pages import CHROMIUM, DESK, JUDGED, PHONE, SETTLED, Microphone, Watched, browser
+from playwright.sync_api import Browser, Page, Playwright
 
 pytestmark = pytest.mark.e2e
 
@@ -25,26 +23,6 @@ SHIFTED = """window.shifted = 0; new PerformanceObserver(list => {
     for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
 }).observe({ type: 'layout-shift', buffered: true });"""
 """Sums how far what is on the page has moved by itself (CLS without its windows)."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def two_ayat(make: Callable[..., MadeRecitation], tmp_path_factory: pytest.TempPathFactory) -> Microphone:
-    recitation = make("112:1-2", voice="man4", harakah_s=0.14)
-    return Microphone.of(tmp_path_factory.mktemp("two"), "112", recitation.pcm)
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,15 @@
 import asyncio
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
-from test_recite import CHROMIUM, DESK, PHONE, Microphone, browser
+from pages import DESK, PHONE, Microphone, browser, serving, watched_page
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 from recitation.audio import Pcm
 from recitation.events import Status
@@ -40,34 +37,8 @@ def token(role: Role, name: str, *classes: str, life_s: float = 300) -> str:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file = tmp_path_factory.mktemp("secret") / "secret"
     file.write_text(SECRET)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--secret-file", str(file)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r"http://\S+:\d+", line)
-    assert found, line
-    yield found[0]
-    process.terminate()
-    assert process.wait(timeout=20) == 0
-    process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with sync_playwright() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-    yield running
-    running.close()
+    with serving("--secret-file", str(file)) as address:
+        yield address
 
 
 class Student:
@@ -105,21 +76,6 @@ class Student:
                 await reciter.finish()
             finally:
                 await reciter.close()
-
-
-@contextmanager
-def watched_page(chromium: Browser, address: str, answers: str = "", **settings: object) -> Iterator[Page]:
-    """A page, and nothing may go wrong on it but what `answers` finds: refusals that the page reckons with."""
-    context = chromium.new_context(**settings)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda m: problems.append(f"{m.text} {m.location}") if m.type == "error" else None)
-    page.goto(address)
-    yield page
-    context.close()
-    assert [problem for problem in problems if not (answers and re.search(answers, problem))] == []
 
 
 def picture(page: Page, name: str) -> None:
