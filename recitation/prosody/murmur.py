@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recitation.audio import SAMPLE_HZ, Pcm
+from recitation.features import WINDOW_SAMPLES, windows_of
 
-WINDOW, HOP = 400, 160
 SPECTRUM = 1024
 MURMUR_HZ, ABOVE_HZ, VOICE_HZ = (200.0, 450.0), (650.0, 3000.0), (60.0, 4000.0)
 LEAST_SAMPLES = 640
@@ -35,7 +35,7 @@ def murmur_db(nasal: Pcm, vowel: Pcm) -> float | None:
 
 def _power(pcm: Pcm) -> NDArray[np.float64]:
     """Power spectra every 10 ms over 25 ms, float64[windows, bins]."""
-    windows = np.lib.stride_tricks.sliding_window_view(pcm, WINDOW)[::HOP] * np.hanning(WINDOW)
+    windows = windows_of(pcm) * np.hanning(WINDOW_SAMPLES)
     power: NDArray[np.float64] = np.square(np.abs(np.fft.rfft(windows, SPECTRUM)))
     return power
 

@@ -86,9 +86,8 @@ def place_boundary(emitted: int, before: str, after: str, earliest: int, audio: 
     usual = usual_place(emitted, before, after)
     margin = CONTRAST_FRAMES * FRAME_SAMPLES
     first = usual - REACH * FRAME_SAMPLES
-    half = WINDOW_SAMPLES // 2 - FRAME_SAMPLES // 2  # a frame's window is centred on the frame
-    pcm = audio(first - margin - half, usual + REACH * FRAME_SAMPLES + margin + half)
-    contrast = np.log(spectral_contrast(log_mel(windows_of(pcm))) + CONTRAST_FLOOR)
+    mels = _mels_between(first - margin, usual + REACH * FRAME_SAMPLES + margin, audio)
+    contrast = np.log(spectral_contrast(mels) + CONTRAST_FLOOR)
     away = np.arange(-REACH, REACH + 1)
     score = contrast - 0.5 * np.square(away / USUAL_SPREAD)
     places = first + np.arange(len(away)) * FRAME_SAMPLES
@@ -143,11 +142,8 @@ def held_nasal_start(vowel_start: int, end: int, harakah_s: float, audio: Audio)
 
 def _mels_between(start: int, end: int, audio: Audio) -> NDArray[np.float32]:
     """Log-mels of whole frames, each window centred on its frame: float32[n, 80]."""
-    frames, half = (end - start) // FRAME_SAMPLES, (WINDOW_SAMPLES - FRAME_SAMPLES) // 2
-    pcm = audio(start - half, start + frames * FRAME_SAMPLES + half)
-    if not frames:
-        return np.zeros((0, MELS), np.float32)
-    return log_mel(np.lib.stride_tricks.sliding_window_view(pcm, WINDOW_SAMPLES)[::FRAME_SAMPLES])
+    half = (WINDOW_SAMPLES - FRAME_SAMPLES) // 2
+    return log_mel(windows_of(audio(start - half, end + half)))
 
 
 def _two_segments(cepstra: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
