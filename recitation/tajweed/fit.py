@@ -17,7 +17,7 @@ from recitation.spoiling.kinds import GHUNNAH_RULES, PAUSES
 from recitation.spoiling.spoil import Spoiled
 from recitation.spoiling.takes import Take, key_of, reader
 from recitation.tajweed.lengths import Audio, kind_of
-from recitation.tajweed.measure import NOT_JUDGED, answers
+from recitation.tajweed.measure import NOT_JUDGED
 from recitation.tajweed.rules import Family, Rule
 from recitation.tajweed.validators.answers import log_odds_of
 from recitation.tajweed.validators.madd import NATURAL
@@ -74,12 +74,11 @@ class Evidence:
         voice = take.source if take.group != "made" else take.group
         slips = {slip.key: slip for slip in spoiled if slip.kind not in PAUSES}
         verdicts = {(told.at, told.rule, told.letters): told for update in updates for told in update.rules}
-        said = answers(updates)
         phones = {(phone.at, phone.index): phone for update in updates for phone in update.phones}
         for found in take.found:
             key, rule = key_of(found), found.instance.rule
             slip = slips.get(key)
-            if rule in NOT_JUDGED or key not in said or (spoiled and slip is None):
+            if rule in NOT_JUDGED or key not in verdicts or (spoiled and slip is None):
                 continue
             self.chances += _chances(voice, verdicts[key], slip)
             if rule is Rule.QALQALAH_SUGHRA and (slip is None or slip.slip is Slip.MISSING):
