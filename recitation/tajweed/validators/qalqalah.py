@@ -48,19 +48,38 @@ class QalqalahValidator:
         other_letter = letter.p < FAINT and bool(letter.heard)  # which may have no release
         before_pause = place.instance.rule is Rule.QALQALAH_KUBRA or place.phones[-1].following is None
         echo = None if before_pause else echo_s(letter, release, self._audio)
-        vowelled = release.p < FAINT and release.heard is not None and release.heard[:1] in _VOWELS
-        if vowelled and not other_letter and (echo is None or echo >= LEAST_VOWEL_S):
-            return answer(place, Severity.ADVICE, Slip.VOWELLED, 1 - release.p, release.heard)
-        odds = None if echo is None else CONSTANT + ECHO_SECOND * echo + EAR_NAT * log_odds_of(release.p)
-        missing = odds is not None and odds < MISSING
-        if other_letter and not (missing and echo is not None and echo < LEAST_VOWEL_S):
-            return unclear(place)
-        if odds is not None and missing:
-            severity = Severity.ADVICE if other_letter else Severity.ERROR
-            return answer(place, severity, Slip.MISSING, probability(-odds), "")
-        if odds is None and release.p < FAINT:
-            return answer(place, Severity.ADVICE, Slip.MISSING, 1 - release.p, "")
-        return answer(place, Severity.FINE, None, release.p if odds is None else probability(odds))
+        if echo is None:
+            return unclear(place) if other_letter else _by_ear(place, release)
+        odds = CONSTANT + ECHO_SECOND * echo + EAR_NAT * log_odds_of(release.p)
+        if other_letter:
+            surely = odds < MISSING and echo < LEAST_VOWEL_S
+            return _missing(place, Severity.ADVICE, probability(-odds)) if surely else unclear(place)
+        if _vowelled(release) and echo >= LEAST_VOWEL_S:
+            return _with_vowel(place, release)
+        if odds < MISSING:
+            return _missing(place, Severity.ERROR, probability(-odds))
+        return answer(place, Severity.FINE, None, probability(odds))
+
+
+def _by_ear(place: Found, release: PhoneVerdict) -> RuleVerdict:
+    """The verdict on a release of which the sound tells nothing."""
+    if _vowelled(release):
+        return _with_vowel(place, release)
+    if release.p < FAINT:
+        return _missing(place, Severity.ADVICE, 1 - release.p)
+    return answer(place, Severity.FINE, None, release.p)
+
+
+def _vowelled(release: PhoneVerdict) -> bool:
+    return release.p < FAINT and release.heard is not None and release.heard[:1] in _VOWELS
+
+
+def _with_vowel(place: Found, release: PhoneVerdict) -> RuleVerdict:
+    return answer(place, Severity.ADVICE, Slip.VOWELLED, 1 - release.p, release.heard)
+
+
+def _missing(place: Found, severity: Severity, confidence: float) -> RuleVerdict:
+    return answer(place, severity, Slip.MISSING, confidence, "")
 
 
 def echo_s(letter: PhoneVerdict, release: PhoneVerdict, audio: Audio) -> float | None:
@@ -78,7 +97,5 @@ def _is_sure(place: Found) -> bool:
     That it is not there is what is asked.
     """
     letter, release = place.phones[0], place.phones[-1]
-    left_out = [heard.phone.start == heard.phone.end for heard in (letter, release)]
-    return all(heard.sure or left for heard, left in zip((letter, release), left_out, strict=True)) and not all(
-        left_out
-    )
+    letter_out, release_out = (heard.phone.start == heard.phone.end for heard in (letter, release))
+    return (letter.sure or letter_out) and (release.sure or release_out) and not (letter_out and release_out)
