@@ -237,6 +237,12 @@ class LevelNormaliser:
         self._gain = 10 ** (self.gain_db / 20)
 
 
+def levelled(pcm: Pcm) -> Pcm:
+    """A whole recording, float32[n], at the level at which a session hears it."""
+    level = LevelNormaliser()
+    return np.concatenate([level.push(pcm), level.flush()])
+
+
 class RingBuffer:
     """The last `seconds` of 16 kHz audio, addressed by absolute sample index. Overflow drops the oldest.
 

@@ -6,11 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from recitation.acoustics.engine import Engine, OnnxEngine
 from recitation.acoustics.intake import hear
-from recitation.audio import LevelNormaliser, Pcm, read_audio
+from recitation.audio import Pcm, levelled, read_audio
 from recitation.features import SAMPLE_RATE
 from recitation.locator import ISTIADHA_S, LISTENED_S, Candidate, beginning, default_locator
 from recitation.mushaf import SURAH_NAMES
@@ -34,9 +32,8 @@ def listened(text: str) -> float:
 def locate(engine: Engine, pcm: Pcm, seconds: float = LISTENED_S, count: int = SHOWN) -> list[Candidate]:
     """Where the recitation in float32[n] at 16 kHz may begin, likeliest first; empty when nobody recites."""
     needed = round((SILENCE_S + ISTIADHA_S + seconds) * SAMPLE_RATE)
-    level = LevelNormaliser()
-    audio = np.concatenate([level.push(pcm[:needed]), level.flush()])
-    return default_locator().locate(beginning(hear(engine, audio), seconds), count)
+    heard = hear(engine, levelled(pcm[:needed]))
+    return default_locator().locate(beginning(heard, seconds), count)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recitation.acoustics.engine import STEP_MS, Engine, OnnxEngine, State
 from recitation.acoustics.intake import Hops, Intake, intake_of
-from recitation.audio import LevelNormaliser, Pcm
+from recitation.audio import LevelNormaliser, Pcm, levelled
 from recitation.evaluate import whole
 from recitation.features import FRAME_SAMPLES, FRAMES_PER_HOP, features_of
 
@@ -91,8 +91,7 @@ def live_hops(intake: Intake, pcm: Pcm, multiple: int) -> Floats:
 
 def whole_features(pcm: Pcm, multiple: int) -> Floats:
     """Log-mels of a whole recording at once, float32[T, 80], with the same silence."""
-    level = LevelNormaliser()
-    return features_of(np.concatenate([level.push(pcm), level.flush(), _silence_after(pcm, multiple)]))
+    return features_of(np.concatenate([levelled(pcm), _silence_after(pcm, multiple)]))
 
 
 def _silence_after(pcm: Pcm, multiple: int) -> Pcm:

@@ -13,7 +13,7 @@ import numpy as np
 
 from recitation.acoustics.engine import Engine
 from recitation.acoustics.intake import intake_of
-from recitation.audio import SAMPLE_HZ, LevelNormaliser, Pcm
+from recitation.audio import SAMPLE_HZ, Pcm, levelled
 from recitation.events import PhoneVerdict
 from recitation.lexicon import recited
 from recitation.made_voice import MadePhone, MadeRecitation, make_recitation
@@ -80,8 +80,7 @@ def recorded(engine: Engine, pcm: Pcm, place: Passage, source: str, group: str, 
     """
     session = Session(place, SileroVad(), len(pcm) // FRAME_SAMPLES + 2, intake_of(engine), straight=True)
     verdicts = [phone for update in recite(session, engine, pcm, SAMPLE_HZ) for phone in update.phones]
-    level = LevelNormaliser()
-    audio = reader(np.concatenate([level.push(pcm), level.flush()]))
+    audio = reader(levelled(pcm))
     spans = Spans(audio)
     phones = []
     for n, phone in enumerate(verdicts):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from recitation.audio import SAMPLE_HZ, LevelNormaliser, Pcm
+from recitation.audio import SAMPLE_HZ, Pcm, levelled
 from recitation.events import PhoneVerdict, Update
 from recitation.spoiling.kinds import GHUNNAH_RULES, PAUSES
 from recitation.spoiling.spoil import Spoiled
@@ -69,8 +69,7 @@ class Evidence:
 
     def hear(self, take: Take, updates: Sequence[Update], pcm: Pcm, spoiled: Sequence[Spoiled] = ()) -> None:
         """Take what a session made of a take, or of one of its clips with slips in it."""
-        level = LevelNormaliser()
-        audio = reader(np.concatenate([level.push(pcm), level.flush()]))
+        audio = reader(levelled(pcm))
         voice = take.source if take.group != "made" else take.group
         slips = {slip.key: slip for slip in spoiled if slip.kind not in PAUSES}
         verdicts = {(told.at, told.rule, told.letters): told for update in updates for told in update.rules}

@@ -7,7 +7,7 @@ import numpy as np
 from ruled import AT, reads
 
 from recitation.acoustics.engine import OnnxEngine
-from recitation.audio import SAMPLE_HZ, LevelNormaliser, Pcm
+from recitation.audio import SAMPLE_HZ, Pcm, levelled
 from recitation.events import PhoneVerdict
 from recitation.phones import MADD_VOWELS
 from recitation.pipeline import Session, passage, recite
@@ -38,8 +38,7 @@ def listen(pcm: Pcm, verses: str, engine: OnnxEngine, vad: SileroVad) -> Iterato
     """Every phone of a recitation as the live line closes it."""
     session = Session(passage(verses), vad)
     phones = [closed for update in recite(session, engine, pcm) for closed in update.phones]
-    level = LevelNormaliser()
-    audio = reads(np.concatenate([level.push(pcm), level.flush()]))
+    audio = reads(levelled(pcm))
     spans, places, syllables = Spans(audio), Places(session.passage.words, Moshaf()), Syllables()
     tempo = Tempo()
     for n, one in enumerate(phones):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recitation.acoustics.engine import OnnxEngine
-from recitation.audio import LevelNormaliser, Pcm
+from recitation.audio import Pcm, levelled
 from recitation.events import PhoneVerdict
 from recitation.lexicon import Form
 from recitation.lexicon import recited as recited_forms
@@ -77,8 +77,7 @@ def listen(pcm: Pcm, verses: str, engine: OnnxEngine, vad: SileroVad) -> Recited
     """Hear a recitation."""
     session = Session(passage(verses), vad)
     phones = [closed for update in recite(session, engine, pcm) for closed in update.phones]
-    level = LevelNormaliser()
-    audio = reads(np.concatenate([level.push(pcm), level.flush()]))
+    audio = reads(levelled(pcm))
     spans, places = Spans(audio), Places(session.passage.words, Moshaf())
     units = [after.unit if after.start == one.end else None for one, after in pairwise(phones)]
     heard = [

@@ -13,7 +13,7 @@ from recitation.acoustics.encoder import Encoder
 from recitation.acoustics.engine import DEFAULT_MODEL, LOOKAHEADS_MS, STEP_MS, Engine, Floats, run_through
 from recitation.acoustics.engines import open_engine
 from recitation.acoustics.export import load_weights
-from recitation.audio import LevelNormaliser, read_audio
+from recitation.audio import levelled, read_audio
 from recitation.evaluate import edit_distance, greedy
 from recitation.features import FRAMES_PER_HOP, MELS, features_of
 
@@ -76,8 +76,7 @@ def test_streaming_is_the_offline_pass(name: str, lookahead_ms: int, bundled: bo
 @pytest.fixture(scope="module")
 def recitation(ikhlas_file: Path) -> Floats:
     """Log-mels of a made recitation, as the line hears it."""
-    level = LevelNormaliser()
-    return features_of(np.concatenate([level.push(read_audio(ikhlas_file)), level.flush()]))
+    return features_of(levelled(read_audio(ikhlas_file)))
 
 
 @pytest.mark.parametrize(
@@ -98,8 +97,7 @@ def test_fewer_bits_hear_the_same_phones_of_people(name: str, recordings: Path) 
     """Of a few clips of each group: the whole gate is `perf/accuracy --engine NAME`."""
     said, different = 0, 0
     for _, pcm in load_clips(at_most(development(recordings), 2)):
-        level = LevelNormaliser()
-        features = features_of(np.concatenate([level.push(pcm), level.flush()]))
+        features = features_of(levelled(pcm))
         fine, coarse = (greedy(run_through(opened(engine), features)) for engine in ("onnx", name))
         said += len(fine)
         different += edit_distance(fine, coarse)

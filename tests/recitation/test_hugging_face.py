@@ -25,7 +25,7 @@ from recitation.acoustics.front_end import FrontEnd, Level, MelFrontEnd, Running
 from recitation.acoustics.hugging_face import HuggingFaceEngine
 from recitation.acoustics.intake import Hops, hear, intake_of
 from recitation.acoustics.repeats import Floats, silence
-from recitation.audio import LevelNormaliser
+from recitation.audio import levelled
 from recitation.made_voice import MadeRecitation
 from recitation.phones import UNITS
 from recitation.pipeline import Session, passage, recognise
@@ -288,8 +288,7 @@ def test_a_session_hears_it_through_the_batcher(checkpoint: Make, kind: str, vad
     for pcm, (slot, line) in zip(sounds, lines.items(), strict=True):
         last = line.finish(partial(step, slot))
         assert last.sample == -(-len(pcm) // 1280) * 1280
-        level = LevelNormaliser()
-        expected = hear(engine, np.concatenate([level.push(pcm), level.flush()]))
+        expected = hear(engine, levelled(pcm))
         streamed = np.concatenate(heard[slot])[: len(expected)]
         np.testing.assert_allclose(np.exp(streamed), np.exp(expected), atol=1e-4)
 
