@@ -1,4 +1,4 @@
-/** Cases run in a browser by test_page_modules.py; each leaves one line, "ok NAME" or "failed NAME: why". */
+/** Cases run in a browser by test_page_modules.py; each leaves one line, as harness.js says. */
 import { Announcer } from "/static/js/announce.js";
 import { Chips } from "/static/js/chips.js";
 import { Consent } from "/static/js/consent.js";
@@ -24,6 +24,7 @@ import { spokenRule } from "/static/js/summary_view.js";
 import { Transports } from "/static/js/transports.js";
 import { CaptureClock } from "/static/js/voice_capture.js";
 import { candidateFragment, linkedIceServers } from "/static/js/whip.js";
+import { equal, report } from "./harness.js";
 
 const phone = (unit, start) => ({ unit, letters: [start, start + 1] });
 const word = (n) => ({ at: `112:1:${n}`, text: "قُلْ", phones: [phone("ق", 0), phone("ُ", 1), phone("ل", 2)] });
@@ -36,10 +37,6 @@ function feedback(fields) {
 }
 const verdict = (id, n, status) => [id, `112:1:${n}`, 100, 900, 0.9, status];
 
-function equal(got, wanted, about = "") {
-  const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
-  if (a !== b) throw new Error(`${about} got ${a}, wanted ${b}`);
-}
 /** What would be on the wire; `bufferedAmount` is set by the case. */
 class Wire {
   bufferedAmount = 0;
@@ -742,13 +739,4 @@ const cases = {
   },
 };
 
-const lines = [];
-for (const [name, run] of Object.entries(cases)) {
-  try {
-    await run();
-    lines.push(`ok ${name}`);
-  } catch (error) {
-    lines.push(`failed ${name}: ${error.message}`);
-  }
-}
-document.getElementById("results").textContent = lines.join("\n");
+await report(cases);

@@ -8,13 +8,10 @@ import { BANDS, COLUMN_MS, Fourier, VoiceColumns } from "/static/js/voice_column
 import { VoiceHealth } from "/static/js/voice_health.js";
 import { tableToKeep, verseTable, verseTallies } from "/static/js/verses.js";
 import { VoiceMarks } from "/static/js/voice_marks.js";
+import { equal, report } from "./harness.js";
 
 const FRAME = VOICE_HZ / 50;
 
-function equal(got, wanted, about = "") {
-  const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
-  if (a !== b) throw new Error(`${about} got ${a}, wanted ${b}`);
-}
 const ramp = (from) => Float32Array.from({ length: FRAME }, (_, i) => (from + i) / 32768);
 /** A voice-like sound: a fundamental with overtones. */
 const voice = (hz, seconds, size = 0.2) => Float32Array.from({ length: seconds * VOICE_HZ }, (_, i) => {
@@ -237,13 +234,4 @@ const cases = {
   },
 };
 
-const lines = [];
-for (const [name, run] of Object.entries(cases)) {
-  try {
-    await run();
-    lines.push(`ok ${name}`);
-  } catch (error) {
-    lines.push(`failed ${name}: ${error.message}`);
-  }
-}
-document.getElementById("results").textContent = lines.join("\n");
+await report(cases);

@@ -1,4 +1,4 @@
-/** Cases run in a browser by test_page_modules.py; each leaves one line, "ok NAME" or "failed NAME: why". */
+/** Cases run in a browser by test_page_modules.py; each leaves one line, as harness.js says. */
 import { setLanguage } from "/static/js/i18n.js";
 import { MushafView } from "/static/js/mushaf_view.js";
 import { statusOf } from "/static/js/follow.js";
@@ -8,6 +8,7 @@ import { TilesView, countOf, linkOf, nameOfTile, whatOf } from "/static/js/teach
 import { takeToken } from "/static/js/teacher/token.js";
 import { WordChoice } from "/static/js/teacher/word_choice.js";
 import { addWords } from "/static/js/teacher/words.js";
+import { equal, report } from "./harness.js";
 
 addWords();
 setLanguage("en");
@@ -20,10 +21,6 @@ const SURAHS = Array.from({ length: 114 }, (_, n) => ({ surah: n + 1, name: `س$
 // The server's answers, made up here: the cases run without one.
 globalThis.fetch = async (url) => new Response(url.startsWith("/api/verses") ? JSON.stringify(TEXT) : "{}");
 
-function equal(got, wanted, about = "") {
-  const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
-  if (a !== b) throw new Error(`${about} got ${a}, wanted ${b}`);
-}
 function element(tag = "div") {
   const root = document.createElement(tag);
   document.body.append(root);
@@ -159,13 +156,4 @@ const cases = {
   },
 };
 
-const lines = [];
-for (const [name, run] of Object.entries(cases)) {
-  try {
-    await run();
-    lines.push(`ok ${name}`);
-  } catch (error) {
-    lines.push(`failed ${name}: ${error.message}`);
-  }
-}
-document.getElementById("results").textContent = lines.join("\n");
+await report(cases);
