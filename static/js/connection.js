@@ -38,11 +38,19 @@ const SUSPECT_MS = 500;
 /** Six pings without an answer. */
 const SILENCE_MS = 1500;
 
+/** In place of every deadline to be open, where a session is taken up again: the next try may find the network back. */
+const RESUME_DEADLINE_MS = 2500;
+
 /** Who extends it is its carrier. */
 export class Connection {
-  /** @param {Way} way @param {Listener} listener */
-  constructor(way, listener) {
+  /**
+   * @param {Way} way @param {string} token empty for none @param {Listener} listener
+   * @param {string} resume token of the session to take up, empty for a new one
+   */
+  constructor(way, token, listener, resume) {
     this.way = way;
+    this.token = token;
+    this.resume = resume;
     /** @type {Carrier} */
     this.carrier = /** @type {any} */ (this);
     this.listener = listener;
@@ -86,10 +94,11 @@ export class Connection {
     this.clock.close();
   }
 
-  /** To be open within `wait_ms`, in place of any deadline before.  @param {number} wait_ms */
+  /** A new session is to be open within `wait_ms`, in place of any deadline before.  @param {number} wait_ms */
   openWithin(wait_ms) {
     clearTimeout(this.deadline);
-    if (!this.closed && !this.stood) this.deadline = setTimeout(() => this.lost("deadline"), wait_ms);
+    if (this.closed || this.stood) return;
+    this.deadline = setTimeout(() => this.lost("deadline"), this.resume ? RESUME_DEADLINE_MS : wait_ms);
   }
 
   opened() {

@@ -9,9 +9,6 @@ const ANSWER_DEADLINE_MS = 10000;
  * most often never made, as where a network lets no UDP through. */
 const STAND_DEADLINE_MS = 4000;
 
-/** Of each, where a session is taken up again: the next try may find the network back. */
-const RESUME_DEADLINE_MS = 2500;
-
 /** @typedef {import("./connection.js").Carrier} Carrier */
 
 /** @implements {Carrier} */
@@ -21,10 +18,8 @@ export class RtcConnection extends Connection {
    * @param {import("./connection.js").Listener} listener @param {string} [resume] token of the session to take up
    */
   constructor(source, verses, token, listener, resume = "") {
-    super("webrtc", listener);
-    this.resume = resume;
+    super("webrtc", token, listener, resume);
     this.stream = source.stream;
-    this.token = token;
     this.peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
     this.feedback = this.peer.createDataChannel("feedback", {
       negotiated: true,
@@ -52,7 +47,7 @@ export class RtcConnection extends Connection {
     if (servers.length) this.peer.setConfiguration({ iceServers: servers, bundlePolicy: "max-bundle" });
     const { sender } = this.peer.addTransceiver(track, { direction: "sendonly", streams: [this.stream] });
     this.clock.attach(sender, worker);
-    this.openWithin(this.resume ? RESUME_DEADLINE_MS : ANSWER_DEADLINE_MS);
+    this.openWithin(ANSWER_DEADLINE_MS);
     try {
       await this.whip.open();
     } catch (error) {
@@ -60,7 +55,7 @@ export class RtcConnection extends Connection {
       throw error;
     }
     if (this.closed) void this.whip.close();
-    else this.openWithin(this.resume ? RESUME_DEADLINE_MS : STAND_DEADLINE_MS);
+    else this.openWithin(STAND_DEADLINE_MS);
   }
 
   get isOpen() {

@@ -11,7 +11,6 @@ import { WhipError, refusal, sessionQuery } from "./whip.js";
 
 const SUBPROTOCOL = "talaqqi.v1";
 const OPEN_DEADLINE_MS = 10000;
-const RESUME_DEADLINE_MS = 2500;
 const GOODBYE = 1000;
 const ASK_DEADLINE_MS = 5000;
 const AGAIN_S = 3;
@@ -25,11 +24,9 @@ export class SocketConnection extends Connection {
    * @param {import("./connection.js").Listener} listener @param {string} [resume] token of the session to take up
    */
   constructor(source, verses, token, listener, resume = "") {
-    super("websocket", listener);
-    this.resume = resume;
+    super("websocket", token, listener, resume);
     this.source = source;
     this.verses = verses;
-    this.token = token;
     /** @type {WebSocket|null} */
     this.socket = null;
     /** @type {VoiceCapture|null} */
@@ -40,7 +37,7 @@ export class SocketConnection extends Connection {
 
   /** @returns {Promise<void>} resolves when a session is open @throws {WhipError} */
   async open() {
-    this.openWithin(this.resume ? RESUME_DEADLINE_MS : OPEN_DEADLINE_MS);
+    this.openWithin(OPEN_DEADLINE_MS);
     const context = /** @type {AudioContext} */ (this.source.node.context);
     const [opus] = await Promise.all([encodesOpus(), loadVoiceCapture(context)]);
     if (this.closed) return;
