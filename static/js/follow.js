@@ -238,10 +238,11 @@ export function overrule(follow, at, status) {
 }
 
 /**
+ * Takes the verdicts of a teacher, as a session, its summary or a class tells them.
  * @param {Follow} follow @param {readonly import("./messages.js").OverruledRow[]} rows
  * @param {Set<number>} touched grows by the words that may look different now
  */
-function takeOverruled(follow, rows, touched) {
+export function takeOverruled(follow, rows, touched) {
   for (const [at, status] of rows) {
     const place = overrule(follow, at, status);
     if (place >= 0) touched.add(place);

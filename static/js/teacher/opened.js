@@ -4,7 +4,7 @@
  *
  * @typedef {import("./protocol.js").Rows} Rows
  */
-import { beginFollow, overrule, takeFeedback } from "../follow.js";
+import { beginFollow, takeFeedback, takeOverruled } from "../follow.js";
 import { AUTO } from "../messages.js";
 import { fetchPassage } from "../passage.js";
 import { RunningMedian } from "../rtp_clock.js";
@@ -73,10 +73,7 @@ export class OpenedSession {
   #apply(rows) {
     const message = /** @type {import("../messages.js").Feedback} */ (/** @type {unknown} */ (rows));
     const change = takeFeedback(this.follow, message);
-    for (const [at, status] of rows.overruled) {
-      const place = overrule(this.follow, at, status);
-      if (place >= 0) change.touched.add(place);
-    }
+    takeOverruled(this.follow, rows.overruled, change.touched);
     this.view.touch(change.touched);
     for (const place of this.caughtUp ? change.judged : []) {
       if (this.follow.words[place].verdict !== "accepted") this.ondoubt(place);
