@@ -28,7 +28,7 @@
  */
 import { beginSession, takeFeedback, takeRestored, takeSummary } from "./follow.js";
 import { AUTO } from "./messages.js";
-import { forget, keep } from "./resume.js";
+import { KEPT_MS, forget, keep } from "./resume.js";
 import { WhipError } from "./whip.js";
 
 export const MOST_TRIES = 3;
@@ -38,9 +38,6 @@ const BETWEEN_TRIES_MS = [0, 500, 1500];
 
 /** The way back to a session that the server keeps: quick at first, as most networks are gone for a moment only. */
 const WAYS_BACK_MS = [0, 100, 200, 400, 800];
-
-/** So long the server keeps it. */
-const COMING_BACK_MS = 60000;
 
 const SUMMARY_DEADLINE_MS = 2500;
 
@@ -245,7 +242,7 @@ export class Recital {
     if (this.ending) return;
     const final = error instanceof WhipError && error.retryAfter === null;
     this.lostAt ||= performance.now();
-    const spent = this.resume ? performance.now() - this.lostAt > COMING_BACK_MS : this.tries >= MOST_TRIES;
+    const spent = this.resume ? performance.now() - this.lostAt > KEPT_MS : this.tries >= MOST_TRIES;
     if (final || spent) {
       this.ending = true;
       this.#end("disconnected");

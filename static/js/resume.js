@@ -6,8 +6,8 @@
  */
 const STORED = "talaqqi-recital";
 
-/** As long as the server does (docs/protocol.md, "Coming back"). */
-const KEPT_MS = 60000;
+/** As long as the server keeps a session (docs/protocol.md, "Coming back"). */
+export const KEPT_MS = 60000;
 
 /** @param {string} resume token @param {string} verses */
 export function keep(resume, verses) {
