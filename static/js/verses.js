@@ -84,10 +84,11 @@ function cell(tag, text, scope) {
  */
 export function tableToKeep(follow, lang) {
   const rows = [["at", "word", "verdict", "score", "rule", "severity", "expected", "heard", "measured"]];
-  for (const { at, text, verdict, score, rules, ...word } of follow.words) {
+  for (const word of follow.words) {
+    const { at, text, verdict, score, rules } = word;
     if (verdict === null && !rules.length) continue;
     rows.push([at, text, verdict ?? "", verdict === null ? "" : score.toFixed(2)]);
-    for (const { unit, heard } of doubts({ at, text, verdict, score, rules, ...word })) {
+    for (const { unit, heard } of doubts(word)) {
       rows.push([at, text, verdict ?? "", "", "", "", nameOf(unit, lang), heard === null ? "" : nameOf(heard, lang)]);
     }
     for (const rule of rules) {
