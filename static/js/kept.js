@@ -11,6 +11,7 @@
  * @typedef {{session: string, began: number, voice_s: number, verses: string, counts: Counts, letter_slips: number,
  *            rule_slips: number}} SessionLine
  */
+import { bearing } from "./bearing.js";
 
 export const DAYS = 30;
 
@@ -22,8 +23,7 @@ export const ofDays = () => `days=${DAYS}&offset_min=${-new Date().getTimezoneOf
  * @returns {Promise<any>} the answer @throws with the server's reason where it refuses
  */
 export async function askKept(path, token, options = {}) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
-  const response = await fetch(`/api/${path}`, { ...options, headers });
+  const response = await fetch(`/api/${path}`, { ...options, headers: bearing(token) });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error ?? String(response.status));
   return answer;

@@ -2,6 +2,7 @@
  * A session over a WebSocket, for networks that let no UDP through: audio in binary frames, messages as text, all in one
  * TCP connection (docs/protocol.md, "WebSocket").
  */
+import { bearing } from "./bearing.js";
 import { Connection } from "./connection.js";
 import { FrameSender, KIND_HZ, OPUS, PCM, samplesPerFrame } from "./frames.js";
 import { RTP_HZ } from "./messages.js";
@@ -109,9 +110,9 @@ export function subprotocols(token) {
 /** A browser does not tell its page why no WebSocket was opened; the server tells when asked.  @param {string} token */
 async function whyRefused(token) {
   const asked = { cache: /** @type {const} */ ("no-store"), signal: AbortSignal.timeout(ASK_DEADLINE_MS) };
-  const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
   try {
-    for (const answer of await Promise.all([fetch("/api/me", { ...asked, headers }), fetch("/readyz", asked)])) {
+    const answers = [fetch("/api/me", { ...asked, headers: bearing(token) }), fetch("/readyz", asked)];
+    for (const answer of await Promise.all(answers)) {
       if (!answer.ok) return refusal(answer);
     }
   } catch (error) {

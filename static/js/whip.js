@@ -4,6 +4,7 @@
  * The offer carries no candidates: the server answers with its own and learns ours from the first connectivity check,
  * which saves the gathering time.  Candidates still trickle, for servers that cannot be reached that way.
  */
+import { bearing } from "./bearing.js";
 
 /** The peer refused or could not be reached.  `retryAfter` is seconds, null when trying again is no use. */
 export class WhipError extends Error {
@@ -35,8 +36,7 @@ export class WhipSession {
   constructor(peer, endpoint, token) {
     this.peer = peer;
     this.endpoint = endpoint;
-    /** @type {Record<string, string>} */
-    this.headers = token ? { Authorization: `Bearer ${token}` } : {};
+    this.headers = bearing(token);
     /** @type {string|null} */
     this.location = null;
     /** Entity tag of the ICE session, which every PATCH must name (RFC 9725, section 4.3.1). */
@@ -127,7 +127,7 @@ let known = null;
 export function iceServers(token, endpoint = "/whip") {
   known ??= fetch(endpoint, {
     method: "OPTIONS",
-    headers: token ? { Authorization: `Bearer ${token}` } : {},
+    headers: bearing(token),
     signal: AbortSignal.timeout(SIGNALLING_DEADLINE_MS),
   }).then(
     (response) => linkedIceServers(response.headers.get("Link") ?? ""),

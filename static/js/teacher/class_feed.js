@@ -8,6 +8,7 @@
  * @property {(state: LinkState) => void} onstate
  * @property {(message: FromServer) => void} onmessage
  */
+import { bearing } from "../bearing.js";
 import { RunningMedian } from "../rtp_clock.js";
 import { EXPIRED, SUBPROTOCOL } from "./protocol.js";
 
@@ -93,9 +94,6 @@ export class ClassFeed {
     this.tries++;
   }
 }
-
-/** @param {string} token @returns {HeadersInit} */
-const bearing = (token) => (token ? { Authorization: `Bearer ${token}` } : {});
 
 /**
  * What the token is good for.
