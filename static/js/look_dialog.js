@@ -1,4 +1,5 @@
 /** The dialog for how the page looks and which microphone it hears; a choice holds at once. */
+import { closable } from "./closable.js";
 import { number, t } from "./i18n.js";
 import { SIZES, THEMES, applyLook, keepLook, keptLook, nextSize } from "./look.js";
 import { inputs, keepInput, keptInput } from "./microphones.js";
@@ -33,10 +34,7 @@ export class LookDialog {
       this.onmicrophone();
     });
     navigator.mediaDevices?.addEventListener("devicechange", () => void this.#listMicrophones());
-    find(dialog, "#look-close", HTMLButtonElement).addEventListener("click", () => dialog.close());
-    dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) dialog.close();
-    });
+    closable(dialog, find(dialog, "#look-close", HTMLButtonElement));
     applyLook(this.look);
   }
 

@@ -1,4 +1,5 @@
 /** The dialog in which a surah and a range of its ayat are chosen. */
+import { closable } from "./closable.js";
 import { language, number, t } from "./i18n.js";
 import { formatRef, parseRef, searchSurahs, westernDigits } from "./passage.js";
 
@@ -36,10 +37,7 @@ export class Picker {
       dialog.close();
       onrecite();
     });
-    find(dialog, "#picker-close", HTMLButtonElement).addEventListener("click", () => dialog.close());
-    dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) dialog.close();
-    });
+    closable(dialog, find(dialog, "#picker-close", HTMLButtonElement));
   }
 
   /** @param {readonly Surah[]} surahs @param {string} ref shown now */

@@ -1,4 +1,5 @@
 /** The student's own progress, in a dialog, where the server keeps any; and the reading that the server remembers. */
+import { closable } from "./closable.js";
 import { t } from "./i18n.js";
 import { askKept, ofDays } from "./kept.js";
 import { part } from "./parts.js";
@@ -19,10 +20,7 @@ export class ProgressDialog {
     this.ayahName = ayahName;
     this.openAyah = open;
     this.button.addEventListener("click", () => void this.open());
-    find(page, "#progress-close", HTMLElement).addEventListener("click", () => this.dialog.close());
-    this.dialog.addEventListener("click", (event) => {
-      if (event.target === this.dialog) this.dialog.close();
-    });
+    closable(this.dialog, find(page, "#progress-close", HTMLElement));
   }
 
   /**

@@ -1,4 +1,5 @@
 /** The dialog in which the settings of the reading are chosen; a choice holds at once. */
+import { closable } from "./closable.js";
 import { number, t } from "./i18n.js";
 import { part } from "./parts.js";
 import { find } from "./picker.js";
@@ -20,10 +21,7 @@ export class ReadingDialog {
       this.#take(choose(this.reading, /** @type {Setting} */ (input.name), input.value));
     });
     find(dialog, "#reading-usual", HTMLButtonElement).addEventListener("click", () => this.#take({ ...USUAL }));
-    find(dialog, "#reading-close", HTMLButtonElement).addEventListener("click", () => dialog.close());
-    dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) dialog.close();
-    });
+    closable(dialog, find(dialog, "#reading-close", HTMLButtonElement));
   }
 
   /** The server remembers another choice.  @param {Reading} reading */

@@ -3,6 +3,7 @@
  *
  * @typedef {import("./messages.js").Sample} Sample
  */
+import { closable } from "./closable.js";
 import { number, t } from "./i18n.js";
 import { parseRef } from "./passage.js";
 import { find } from "./picker.js";
@@ -13,10 +14,7 @@ export class SamplesDialog {
     this.dialog = dialog;
     this.onpick = onpick;
     this.list = find(dialog, "#samples-list", HTMLElement);
-    find(dialog, "#samples-close", HTMLButtonElement).addEventListener("click", () => dialog.close());
-    dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) dialog.close();
-    });
+    closable(dialog, find(dialog, "#samples-close", HTMLButtonElement));
   }
 
   /**
