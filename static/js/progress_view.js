@@ -86,7 +86,7 @@ function dayTold(day, told) {
 }
 
 /** @param {readonly Day[]} days @returns {string} */
-export function totals(days) {
+function totals(days) {
   const sum = (/** @type {(day: Day) => number} */ of) => days.reduce((total, day) => total + of(day), 0);
   return t("progress_totals", {
     days: days.length,
