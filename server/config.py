@@ -191,6 +191,21 @@ def read_tokens(path: Path) -> frozenset[str]:
     return tokens
 
 
+def read_secret_file(path: Path, named: str, least_chars: int) -> str:
+    """The secret of a file, without the spaces around it. Raises ConfigError."""
+    try:
+        secret = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise ConfigError(f"cannot read the {named} file {path}: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the {named} file {path} is not plain ASCII; make one: openssl rand -hex 32") from error
+    if len(secret) < least_chars:
+        raise ConfigError(
+            f"the {named} in {path} has {len(secret)} characters; {least_chars} are needed: openssl rand -hex 32"
+        )
+    return secret
+
+
 def _check_network(text: str) -> None:
     try:
         ipaddress.ip_network(text)

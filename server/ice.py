@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiortc import RTCIceServer
 
-from server.config import ConfigError
+from server.config import ConfigError, read_secret_file
 
 LIFE_S = 12 * 3600
 """Of a password made from the secret. A page asks once and may recite hours later; coturn asks for it again when an
@@ -80,18 +80,7 @@ class IceServer:
 
 def read_turn_secret(path: Path) -> str:
     """The secret of a file, without the spaces around it. Raises ConfigError."""
-    try:
-        secret = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ConfigError(f"cannot read the TURN secret file {path}: {why}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the TURN secret file {path} is not plain ASCII; make one: openssl rand -hex 32") from error
-    if len(secret) < SECRET_CHARS:
-        raise ConfigError(
-            f"the TURN secret in {path} has {len(secret)} characters; {SECRET_CHARS} are needed: openssl rand -hex 32"
-        )
-    return secret
+    return read_secret_file(path, "TURN secret", SECRET_CHARS)
 
 
 def _quoted(text: str) -> str:

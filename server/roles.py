@@ -17,7 +17,7 @@ import jwt
 import msgspec
 from msgspec import Meta
 
-from server.config import ConfigError
+from server.config import ConfigError, read_secret_file
 
 ALGORITHM = "HS256"
 
@@ -161,14 +161,4 @@ def read_with(token: str, key: Any, algorithm: str, expected: Expected) -> Holde
 
 def read_secret(path: Path) -> str:
     """The secret of a file, without the spaces around it. Raises ConfigError."""
-    try:
-        secret = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise ConfigError(f"cannot read the secret file {path}: {(error.strerror or str(error)).lower()}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the secret file {path} is not plain ASCII; make one: openssl rand -hex 32") from error
-    if len(secret) < SECRET_BYTES:
-        raise ConfigError(
-            f"the secret in {path} has {len(secret)} characters; {SECRET_BYTES} are needed: openssl rand -hex 32"
-        )
-    return secret
+    return read_secret_file(path, "secret", SECRET_BYTES)
