@@ -4,8 +4,7 @@ import argparse
 import asyncio
 import json
 
-from server.config import ConfigError
-from server.storage.place import add_place_arguments, database_url
+from server.storage.place import add_place_arguments, kept_url
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Delete; status 1 when there was nothing to delete. A server may be running meanwhile."""
-    url = database_url(arguments.database, arguments.data)
-    if url is None:
-        raise ConfigError("nothing is kept in the database none; name the one the server was given")
+    url = kept_url(arguments.database, arguments.data)
     deleted = asyncio.run(_forget(url, arguments.subject))
     if arguments.json:
         print(json.dumps({"deleted": deleted}))
@@ -29,12 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _forget(url: str, subject: str) -> bool:
-    from server.storage.database import Database
+    from server.storage.database import opened
     from server.storage.erasure import forget
 
-    database = Database(url, make=False)
-    await database.open()
-    try:
+    async with opened(url) as database:
         return await forget(database, subject)
-    finally:
-        await database.close()

@@ -6,9 +6,8 @@ import sys
 
 import msgspec
 
-from server.config import ConfigError
 from server.storage.answers import Label
-from server.storage.place import add_place_arguments, database_url
+from server.storage.place import add_place_arguments, kept_url
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print them, oldest first."""
-    url = database_url(arguments.database, arguments.data)
-    if url is None:
-        raise ConfigError("nothing is kept in the database none; name the one the server was given")
+    url = kept_url(arguments.database, arguments.data)
     for label in asyncio.run(_labels(url)):
         if arguments.json:
             sys.stdout.write(msgspec.json.encode(label).decode() + "\n")
@@ -31,13 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _labels(url: str) -> list[Label]:
-    from server.storage.database import Database
+    from server.storage.database import opened
     from server.storage.labels import labels
 
-    database = Database(url, make=False)
-    await database.open()
-    try:
-        async with database.engine.connect() as connection:
-            return [label async for label in labels(connection)]
-    finally:
-        await database.close()
+    async with opened(url) as database, database.engine.connect() as connection:
+        return [label async for label in labels(connection)]

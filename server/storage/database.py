@@ -1,8 +1,9 @@
 """The database: SQLite in a file, or PostgreSQL, opened and brought up to date."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,17 @@ class Database:
     def __str__(self) -> str:
         """To be shown: without the password."""
         return self.url.database or "" if self.is_sqlite else self.url.render_as_string(hide_password=True)
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """A database that is there, for a command; closed in the end. Raises ConfigError."""
+    database = Database(url, make=False)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 def read_url(given: str) -> URL:

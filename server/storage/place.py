@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from server.config import ConfigError
+
 NOTHING = "none"
 """In place of a URL: keep nothing."""
 
@@ -41,6 +43,14 @@ def database_url(database: str | None, directory: Path | None, environ: Mapping[
     if named:
         return None if named == NOTHING else named
     return f"sqlite:///{(directory or data_directory(environ)).absolute() / FILE}"
+
+
+def kept_url(database: str | None, directory: Path | None) -> str:
+    """The same for a command about what is kept. Raises ConfigError where that is nothing."""
+    url = database_url(database, directory)
+    if url is None:
+        raise ConfigError("nothing is kept in the database none; name the one the server was given")
+    return url
 
 
 def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
