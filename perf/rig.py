@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shlex
+import socket
 import statistics
 import subprocess
 import sys
@@ -116,6 +117,20 @@ def _length(rows: list[dict[str, Any]]) -> float:
     return samples / SAMPLE_HZ + BETWEEN_AYAT_S * len(rows)
 
 
+def cpu_s(pid: int) -> float:
+    """Processor seconds a process has used, its threads' and the kernel's on its behalf (proc(5), stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_HZ
+
+
+def free_port() -> int:
+    """A port of the loopback on which nobody listens now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 class Server:
     """`talaqqi serve` on a free port, for a with statement."""
 
@@ -142,9 +157,8 @@ class Server:
         self._process.wait(STOP_DEADLINE_S)
 
     def cpu_s(self) -> float:
-        """Processor seconds the process has used, its threads' and the kernel's on its behalf (proc(5), stat)."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_HZ
+        """Processor seconds the process has used."""
+        return cpu_s(self._process.pid)
 
     def resident_mb(self) -> float:
         """Resident memory, 10^6 bytes."""
