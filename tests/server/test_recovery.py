@@ -2,12 +2,12 @@
 
 import asyncio
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+from redis_process import free_port
 
 from recitation.made_voice import MadeRecitation
 from server.messages import Welcome
@@ -34,9 +34,7 @@ async def test_a_server_killed_and_started_again_goes_on_where_it_was(
     make: Callable[..., MadeRecitation], http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     sound = encode_recording(make("1:1-4").pcm)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     servers = [await serve(port, tmp_path)]
 
     def client(before: Client | None, network: Network) -> Client:
