@@ -9,7 +9,6 @@ when the time is over, and find their snapshot like those of a node that died.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 
 from server.fleet.node import Node
 from server.live import Live
@@ -30,15 +29,14 @@ class Drain:
     def __init__(self, node: Node, live: Live, reception: Reception, within_s: float) -> None:
         self._node, self._live, self._reception = node, live, reception
         self._within_s = within_s
-        self._clock: Callable[[], float] = time.monotonic
 
     async def run(self) -> None:
         """Until no session is left, or time is up, or nobody else could take them."""
         self._live.draining = True
         self._node.say()
-        end = self._clock() + self._within_s
+        end = time.monotonic() + self._within_s
         asked: set[str] = set()
-        while self._reception.sessions and self._clock() < end and self._node.others_accept:
+        while self._reception.sessions and time.monotonic() < end and self._node.others_accept:
             new = [session for name, session in self._reception.sessions.items() if name not in asked][:AT_ONCE]
             for session in new:
                 asked.add(session.id)
