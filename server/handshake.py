@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from server.auth import PREFIX
+
 BEARER = "bearer."
 """An Authorization header cannot be sent, and an address ends up in logs: a page offers two subprotocols, ours and one
 that carries its token."""
@@ -23,6 +25,12 @@ def authorization(request: web.Request) -> str | None:
         return header
     bearer = next((offered for offered in subprotocols(request) if offered.startswith(BEARER)), None)
     return None if bearer is None else f"Bearer {bearer.removeprefix(BEARER)}"
+
+
+def session_token(request: web.Request) -> str | None:
+    """The session token that a request shows, if it shows one."""
+    token = (authorization(request) or "").partition(" ")[2].strip()
+    return token if token.startswith(PREFIX) else None
 
 
 def of_an_allowed_site(request: web.Request, origins: Collection[str]) -> bool:

@@ -22,7 +22,7 @@ from multidict import CIMultiDict
 
 from server.fleet.messages import Beat
 from server.fleet.placement import SENT_S
-from server.handshake import authorization, subprotocols
+from server.handshake import session_token, subprotocols
 from server.limits import client_address
 from server.metrics import CONTENT_TYPE
 from server.problems import problem
@@ -195,8 +195,7 @@ class Front:
         return alive[first:] + alive[:first]
 
     def _home(self, request: web.Request) -> Worker | None:
-        token = authorization(request) or ""
-        names = (_of_a_session(request), request.query.get("resume"), token if "once." in token else None)
+        names = (_of_a_session(request), request.query.get("resume"), session_token(request))
         return next((self._homes[name] for name in names if name is not None and name in self._homes), None)
 
     def _learn(self, request: web.Request, response: web.StreamResponse, worker: Worker) -> None:
@@ -207,7 +206,7 @@ class Front:
         for name in (location.rpartition("/")[2].partition(".")[0], response.headers.get(RESUME_HEADER)):
             if name:
                 self._homes[name] = worker
-        if "once." in (token := authorization(request) or ""):
+        if (token := session_token(request)) is not None:
             self._homes[token] = worker
 
     def _headers(self, request: web.Request) -> CIMultiDict[str]:

@@ -18,11 +18,11 @@ from aiohttp import web
 from msgspec import Meta
 from yarl import URL
 
-from server.auth import PREFIX, Tokens
+from server.auth import Tokens
 from server.fleet.link import LinkDown
 from server.fleet.messages import Beat
 from server.fleet.node import Node
-from server.handshake import authorization
+from server.handshake import authorization, session_token
 from server.metrics import Metrics
 from server.problems import Handler, permitted, problem
 
@@ -85,7 +85,7 @@ class Gate:
                 return await self._issue(request, handler)
             case ("POST", "/whip") | ("GET", "/ws"):
                 return await self._open(request, handler)
-            case ("OPTIONS", "/whip") | ("GET", "/api/me") if (token := _session_token(request)) is not None:
+            case ("OPTIONS", "/whip") | ("GET", "/api/me") if (token := session_token(request)) is not None:
                 await self._adopt(token)
                 response = await handler(request)
                 await self._share(token)
@@ -103,7 +103,7 @@ class Gate:
         if beat.draining and RESUME in request.query:
             # Taken up here it would have to move again.
             raise problem(web.HTTPServiceUnavailable, "this server is being emptied", retry_after_s=1)
-        token = _session_token(request)
+        token = session_token(request)
         if token is not None:
             await self._adopt(token)
         try:
@@ -173,11 +173,6 @@ class Gate:
             return
         if taken is not None:
             self._tokens.adopt(token, taken[1])
-
-
-def _session_token(request: web.Request) -> str | None:
-    token = (authorization(request) or "").partition(" ")[2].strip()
-    return token if token.startswith(PREFIX) else None
 
 
 def _ticket(name: str) -> str:
