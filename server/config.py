@@ -150,10 +150,7 @@ class Config:
     @property
     def loopback(self) -> bool:
         """The server can be reached from this machine only."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     @property
     def own_ice_servers(self) -> tuple["IceServer", ...]:
@@ -204,6 +201,14 @@ def read_secret_file(path: Path, named: str, least_chars: int) -> str:
             f"the {named} in {path} has {len(secret)} characters; {least_chars} are needed: openssl rand -hex 32"
         )
     return secret
+
+
+def is_loopback(host: str) -> bool:
+    """A name or address that means the machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_network(text: str) -> None:

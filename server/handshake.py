@@ -1,12 +1,12 @@
 """What a browser can say when it opens a WebSocket: subprotocols, its page's origin, and no header of its own."""
 
-import ipaddress
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from server.auth import PREFIX
+from server.config import is_loopback
 
 BEARER = "bearer."
 """An Authorization header cannot be sent, and an address ends up in logs: a page offers two subprotocols, ours and one
@@ -42,9 +42,4 @@ def of_an_allowed_site(request: web.Request, origins: Collection[str]) -> bool:
 
 def of_this_machine(request: web.Request) -> bool:
     """The request was addressed to this machine by a name that nobody else can give it, and came without a proxy."""
-    host = request.url.host or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    return loopback and not {"X-Forwarded-For", "Forwarded"} & request.headers.keys()
+    return is_loopback(request.url.host or "") and not {"X-Forwarded-For", "Forwarded"} & request.headers.keys()

@@ -7,7 +7,6 @@ ones stay. A token never waits for it.
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from server.config import ConfigError
+from server.config import ConfigError, is_loopback
 from server.roles import BadToken, Expected, Holder, read_with
 
 logger = logging.getLogger(__name__)
@@ -132,17 +131,10 @@ def check_source(source: str) -> None:
     url = urlsplit(source)
     if not _is_url(source):
         return
-    if url.scheme == "https" or (url.scheme == "http" and _is_here(url.hostname or "")):
+    if url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname or "")):
         return
     raise ConfigError(f"keys are fetched over https, or http on this machine, not from {source}")
 
 
 def _is_url(source: str) -> bool:
     return "://" in source
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
