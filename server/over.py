@@ -1,6 +1,10 @@
 """What ends a session."""
 
+from typing import TypeVar
+
 from server.messages import Error
+
+E = TypeVar("E", bound=BaseException)
 
 
 class Over(Exception):
@@ -12,7 +16,7 @@ class Over(Exception):
         self.error = error
 
 
-def first_over(overs: BaseExceptionGroup[Over]) -> Over:
+def first_of(errors: BaseExceptionGroup[E]) -> E:
     """The one that came first of those that a TaskGroup raises."""
-    first = overs.exceptions[0]
-    return first_over(first) if isinstance(first, BaseExceptionGroup) else first
+    first = errors.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

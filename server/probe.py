@@ -25,6 +25,7 @@ from recitation.mushaf import parse_reference
 from server.config import ConfigError
 from server.delays import expected_units, figures
 from server.metrics import Way
+from server.over import first_of
 from server.probe_check import check_timing
 from server.probe_prometheus import exposition, write
 from server.reciter import (
@@ -213,7 +214,7 @@ async def _recite(arguments: argparse.Namespace, recording: Recording) -> list[H
                 await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
                 progress.cancel()
         except* ReciterError as errors:
-            raise _first(errors) from None
+            raise first_of(errors) from None
     return [task.result() for task in running]
 
 
@@ -239,7 +240,7 @@ async def recite_and_return(arguments: argparse.Namespace, recording: Recording)
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(recite(n)) for n in range(arguments.sessions)]
         except* ReciterError as errors:
-            raise _first(errors) from None
+            raise first_of(errors) from None
     return [task.result() for task in running]
 
 
@@ -252,11 +253,6 @@ async def _show_progress(seconds: float) -> None:
         while True:
             await asyncio.sleep(1)
             bar.update(1)
-
-
-def _first(errors: BaseExceptionGroup[ReciterError]) -> ReciterError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def as_text(report: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from server.links import Link
 from server.live import Line, Live, Overloaded
 from server.messages import BadMessage, Error, Move, ServerMessage, Welcome
 from server.metrics import Metrics
-from server.over import Over, first_over
+from server.over import Over, first_of
 from server.passages import MakeLine, Passages
 from server.pitch import PitchLoop
 from server.presence import Away, Presence
@@ -250,7 +250,7 @@ class Session:
                 tasks.create_task(self._passages.seek())
                 raise await self._over
         except* Over as overs:
-            over = first_over(overs)
+            over = first_of(overs)
             reason = over.reason
             if over.error is not None:
                 self._send(over.error)
