@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any
 
 from recitation.audio import SAMPLE_HZ
@@ -48,8 +47,7 @@ def recovery_figures(sessions: Sequence[Returning], units: Sequence[Unit], words
     lost = [recovery for session in sessions for recovery in session.recoveries]
     judged = []
     for session in sessions:
-        for recovery, after in zip_longest(session.recoveries, session.recoveries[1:]):
-            until = float("inf") if after is None else after.down
+        for recovery, until in session.stretches:
             right = at_right_word(session.heard, recovery, units, words, until)
             if right is not None:
                 judged.append(right)

@@ -7,9 +7,8 @@ The sound goes on while nobody hears it: what is recited meanwhile is lost, as i
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
 from recitation.audio import signed32
 from server.messages import Restored
@@ -74,6 +73,12 @@ class Returning:
         """The newest."""
         return self._client
 
+    @property
+    def stretches(self) -> Iterator[tuple[Recovery, float]]:
+        """Each recovery, and when the connection that it found was lost; infinite for the last."""
+        lost = [recovery.down for recovery in self.recoveries[1:]]
+        return zip(self.recoveries, [*lost, float("inf")], strict=False)
+
     async def recite(self, faults: Callable[["Returning"], "asyncio.Task[None]"] | None = None) -> Heard:
         """Connect, send the recording, come back whenever the connection is lost, take the summary and leave. `faults`
         starts what is to go wrong. Raises ReciterError, NotKept."""
@@ -83,8 +88,7 @@ class Returning:
         pings = asyncio.create_task(self._ping())
         try:
             await self._watch()
-            for recovery, after in zip_longest(self.recoveries, self.recoveries[1:]):
-                until = float("inf") if after is None else after.down
+            for recovery, until in self.stretches:
                 recovery.restored = [m for at, m in self.heard.restored if recovery.noticed < at < until]
                 recovery.back = self._first_feedback(recovery)
             await self._client.finish()
