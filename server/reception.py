@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from recitation.audio import SAMPLE_HZ
 from recitation.finding import AUTO
 from recitation.mushaf import AddressError
+from recitation.retained import LineState
 from recitation.session_clock import later
 from server.auth import PREFIX, Grant
 from server.config import Config
@@ -123,13 +123,7 @@ class Reception:
     async def line(self, verses: str | None) -> tuple[str, Line]:
         """The address as we write it and a line for it; `verses` as the client wrote it. Raises 400 for a bad address,
         503 when no session can be taken."""
-        try:
-            self._live.admit()
-            return await asyncio.to_thread(self._make_line, verses or AUTO)
-        except AddressError as error:
-            raise problem(web.HTTPBadRequest, str(error)) from error
-        except Busy as error:
-            raise self._busy(error) from error
+        return await self._line(verses or AUTO, None, web.HTTPBadRequest)
 
     def find(self, token: str) -> Session | None:
         """The session of a resume token, if it lives in this process."""
@@ -168,13 +162,16 @@ class Reception:
         """A line that goes on with a snapshot. Raises 404 when the passage is none any more, 503."""
         state = kept.line
         if state is not None:
-            away = kept.samples + max(0, round((time.time() - kept.at) * SAMPLE_HZ))
-            state = later(state, -away)
+            state = later(state, -kept.samples_at(time.time()))
+        return await self._line(kept.verses, state, web.HTTPNotFound)
+
+    async def _line(self, verses: str, state: LineState | None, no_passage: type[web.HTTPError]) -> tuple[str, Line]:
+        """Raises `no_passage` for a bad address, 503."""
         try:
             self._live.admit()
-            return await asyncio.to_thread(self._make_line, kept.verses, state)
+            return await asyncio.to_thread(self._make_line, verses, state)
         except AddressError as error:
-            raise problem(web.HTTPNotFound, str(error)) from error
+            raise problem(no_passage, str(error)) from error
         except Busy as error:
             raise self._busy(error) from error
 

@@ -5,6 +5,7 @@ Small and complete: whose session it is, where it stands, what was said of every
 
 import msgspec
 
+from recitation.audio import SAMPLE_HZ
 from recitation.events import Status
 from recitation.retained import LineState
 from server.messages import PhoneRow, Restored, RuleRow, SummaryOverruled, WordRow, rule_row
@@ -51,6 +52,10 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     overruled: tuple[SummaryOverruled, ...] = ()
     may_listen: bool | None = None
     """What the student said to being listened to."""
+
+    def samples_at(self, now: float) -> int:
+        """The session's clock at Unix time `now`: it goes on while nobody hears."""
+        return self.samples + max(0, round((now - self.at) * SAMPLE_HZ))
 
     @property
     def holder(self) -> Holder:

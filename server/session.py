@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from recitation.audio import SAMPLE_HZ, Pcm
+from recitation.audio import Pcm
 from recitation.events import Update
 from recitation.session_clock import SessionClock
 from recitation.tajweed.moshaf import Moshaf
@@ -95,7 +95,7 @@ class Session:
         self._presence = Presence(config, self._began)
         self._telling = Telling(lambda: self.transport, self.watched, metrics=metrics, began=self._began)
         seat = live.join(line, self._heard, self._broke, transport.way)
-        away = 0 if kept is None else kept.samples + max(0, round((time.time() - kept.at) * SAMPLE_HZ))
+        away = 0 if kept is None else kept.samples_at(time.time())
         self._intake = Intake(live, seat, self._began, SessionClock(away))
         self._passages = Passages(
             verses,

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from toy_ear import Running, StartServer, toy_ear
 
+from recitation.retained import LineState
 from server.ice import IceServer
 from server.reciter import Reciter, ReciterError, Recording
 
@@ -401,7 +402,7 @@ async def test_a_fault_of_ours_says_nothing_and_breaks_nothing(
 ) -> None:
     ear = toy_ear(2)
 
-    def broken(verses: str) -> None:
+    def broken(verses: str, state: LineState | None) -> None:
         raise ZeroDivisionError(verses)
 
     object.__setattr__(ear, "make_line", broken)
