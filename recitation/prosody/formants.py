@@ -5,8 +5,11 @@ window, Burg's recursion (Burg 1975; Childers, *Modern Spectrum Analysis*, 1978,
 (Markel and Gray, *Linear Prediction of Speech*, 1976, ch. 7).  A root is a formant when it is sharp enough.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +70,7 @@ def burg(frames: Doubles, order: int) -> Doubles:
     count, length = frames.shape
     if length <= order:
         raise ValueError(f"frames of {length} samples cannot carry a predictor of order {order}")
-    forward, backward = frames[:, 1:].copy(), frames[:, :-1].copy()
+    forward, backward = frames[:, 1:], frames[:, :-1]
     polynomial = np.zeros((count, order + 1))
     polynomial[:, 0] = 1.0
     for n in range(1, order + 1):
@@ -89,11 +92,12 @@ def resonances(polynomials: Doubles, rate_hz: float) -> tuple[Doubles, Doubles]:
     hz = np.angle(roots) * (rate_hz / (2 * np.pi))
     width = -np.log(np.maximum(np.abs(roots), 1e-12)) * (rate_hz / np.pi)
     usable = (hz > LOWEST_HZ) & (hz < rate_hz / 2 - EDGE_HZ) & (width < max(WIDEST_HZ))
-    hz = np.where(usable, hz, np.nan)
-    rank = np.argsort(hz, axis=1)[:, :FORMANTS]  # NaN sorts last
-    found, widths = np.take_along_axis(hz, rank, 1), np.take_along_axis(np.where(usable, width, np.nan), rank, 1)
-    blurred = widths > np.array(WIDEST_HZ)
-    return np.where(blurred, np.nan, found), widths
+    found = np.full((2, count, FORMANTS), np.nan)
+    for frame, use in enumerate(usable):
+        lowest = sorted(zip(hz[frame, use].tolist(), width[frame, use].tolist(), strict=True))[:FORMANTS]
+        for n, (frequency, bandwidth) in enumerate(lowest):
+            found[:, frame, n] = math.nan if bandwidth > WIDEST_HZ[n] else frequency, bandwidth
+    return found[0], found[1]
 
 
 def resampled(pcm: Pcm, rate_hz: float) -> Doubles:
@@ -119,8 +123,13 @@ def frames_of(pcm: Pcm, centres: Sequence[int], tract: Tract) -> Doubles:
         raise ValueError(f"{len(pcm)} samples are less than a window of {tract.window_s * 1000:.0f} ms")
     starts = np.round(np.asarray(centres) * (rate / SAMPLE_HZ) - length / 2).astype(np.int64)
     starts = np.clip(starts, 0, len(sound) - length)
-    window = np.exp(-12.0 * ((np.arange(length) - (length - 1) / 2) / length) ** 2)
-    return np.asarray(sound[starts[:, None] + np.arange(length)] * window)
+    return np.asarray(sound[starts[:, None] + np.arange(length)] * _bell(length))
+
+
+@lru_cache(maxsize=8)
+def _bell(length: int) -> Doubles:
+    """The window, float64[length]."""
+    return np.exp(-12.0 * ((np.arange(length) - (length - 1) / 2) / length) ** 2)
 
 
 def formants_at(pcm: Pcm, centres: Sequence[int], tract: Tract = MAN) -> tuple[Doubles, Doubles]:
@@ -147,9 +156,6 @@ def summarise(hz: Doubles, widths: Doubles) -> Formants:
 
 
 def _medians(values: Doubles) -> tuple[float, float, float]:
-    known = ~np.isnan(values)
-    first, second, third = (
-        float(np.median(column[there])) if there.any() else float("nan")
-        for column, there in zip(values.T, known.T, strict=True)
-    )
+    columns = ([value for value in column if not math.isnan(value)] for column in values.T.tolist())
+    first, second, third = (median(known) if known else math.nan for known in columns)
     return first, second, third

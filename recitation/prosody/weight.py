@@ -48,12 +48,15 @@ class Lobanov:
             first, second, third = np.log(formants.hz).tolist()
             self._heard.setdefault(vowel, deque(maxlen=REMEMBERED)).append((first, second, third))
 
+    def knows(self, vowel: str) -> bool:
+        """Whether enough of a vowel was heard to compare with."""
+        return len(self._heard.get(vowel, ())) >= LEAST_KNOWN
+
     def offset(self, vowel: str, formants: Formants) -> tuple[float, float, float] | None:
         """Logarithm of F1 to F3 over the voice's median for the vowel; None before ``LEAST_KNOWN`` of it."""
-        heard = self._heard.get(vowel, ())
-        if len(heard) < LEAST_KNOWN:
+        if not self.knows(vowel):
             return None
-        first, second, third = (np.log(formants.hz) - np.median(np.array(heard), axis=0)).tolist()
+        first, second, third = (np.log(formants.hz) - np.median(np.array(self._heard[vowel]), axis=0)).tolist()
         return first, second, third
 
     def z(self, vowel: str, formants: Formants) -> tuple[float, float, float] | None:

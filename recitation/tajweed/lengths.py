@@ -60,16 +60,24 @@ _COSINES = (np.cos(np.pi / MELS * (np.arange(MELS)[:, None] + 0.5) * np.arange(C
 )
 
 
+_ODDITY = 0.5 * np.square(np.arange(-REACH, REACH + 1) / USUAL_SPREAD)
+"""What a place costs by its distance from the usual one, float64[2 REACH + 1]."""
+
+_KINDS = {
+    letter: kind
+    for kind, letters in (
+        ("V", SHORT_VOWELS + MADD_VOWELS), ("N", _NASALS), ("G", _SOFT), ("H", "ء"), ("S", _STOPS), ("Q", QALQALAH),
+    )
+    for letter in letters
+}  # fmt: skip
+
+
 def kind_of(unit: str) -> str:
     """What a phone is to a boundary.
 
     V(owel), N(asal), G(lide or liquid), H(amzah), S(top), Q(alqalah release) or F(ricative).
     """
-    letter = unit[0]
-    for kind, letters in (("V", SHORT_VOWELS + MADD_VOWELS), ("N", _NASALS), ("G", _SOFT), ("H", "ء"), ("S", _STOPS)):
-        if letter in letters:
-            return kind
-    return "Q" if letter == QALQALAH else "F"
+    return _KINDS.get(unit[0], "F")
 
 
 def usual_place(emitted: int, before: str, after: str) -> int:
@@ -87,15 +95,12 @@ def place_boundary(emitted: int, before: str, after: str, earliest: int, audio: 
     margin = CONTRAST_FRAMES * FRAME_SAMPLES
     first = usual - REACH * FRAME_SAMPLES
     mels = _mels_between(first - margin, usual + REACH * FRAME_SAMPLES + margin, audio)
-    contrast = np.log(spectral_contrast(mels) + CONTRAST_FLOOR)
-    away = np.arange(-REACH, REACH + 1)
-    score = contrast - 0.5 * np.square(away / USUAL_SPREAD)
-    places = first + np.arange(len(away)) * FRAME_SAMPLES
-    allowed = places >= earliest
-    if not allowed.any():
+    score = np.log(spectral_contrast(mels) + CONTRAST_FLOOR) - _ODDITY
+    allowed = max(0, -((first - earliest) // FRAME_SAMPLES))
+    if allowed >= len(score):
         return earliest
-    best = int(np.where(allowed, score, -np.inf).argmax())
-    return max(earliest, round(float(places[best]) + FRAME_SAMPLES * _peak(score, best)))
+    best = allowed + int(score[allowed:].argmax())
+    return max(earliest, round(first + best * FRAME_SAMPLES + FRAME_SAMPLES * _peak(score, best)))
 
 
 def spectral_contrast(mels: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -103,10 +108,11 @@ def spectral_contrast(mels: NDArray[np.float32]) -> NDArray[np.float64]:
 
     Value ``i`` is of the boundary between frames ``i + c - 1`` and ``i + c``, c being ``CONTRAST_FRAMES``.
     """
-    sums = np.cumsum(np.concatenate([np.zeros((1, CEPSTRA), np.float32), mels @ _COSINES]), axis=0)
+    sums = np.zeros((len(mels) + 1, CEPSTRA), np.float32)
+    np.cumsum(mels @ _COSINES, axis=0, out=sums[1:])
     c = CONTRAST_FRAMES
     means = (sums[c:] - sums[:-c]) / c
-    distance: NDArray[np.float64] = np.linalg.norm(means[c:] - means[:-c], axis=1).astype(np.float64)
+    distance: NDArray[np.float64] = np.sqrt(np.square(means[c:] - means[:-c]).sum(axis=1)).astype(np.float64)
     return distance
 
 
@@ -114,9 +120,9 @@ def _peak(score: NDArray[np.float64], best: int) -> float:
     """Offset of the top of a parabola through a maximum and its neighbours, -0.5 to 0.5 frames."""
     if not 0 < best < len(score) - 1:
         return 0.0
-    before, here, after = score[best - 1 : best + 2]
-    bend = before - 2 * here + after
-    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0 else 0.0
+    before, here, after = score[best - 1 : best + 2].tolist()
+    bend: float = before - 2 * here + after
+    return min(max(0.5 * (before - after) / bend, -0.5), 0.5) if bend < 0 else 0.0
 
 
 def held_nasal_start(vowel_start: int, end: int, harakah_s: float, audio: Audio) -> int:

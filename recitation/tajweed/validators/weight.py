@@ -5,11 +5,11 @@ formant of the /a/ after a letter tells its weight (``recitation.prosody.weight`
 are known.  Where neither can speak, nothing is said.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
-import numpy as np
-
+from recitation.events import PhoneVerdict
 from recitation.judge import FAINT
 from recitation.letters import ISTILA
 from recitation.prosody.formants import MAN
@@ -64,19 +64,22 @@ class WeightValidator:
         return [self._judge(place) for place in ready]
 
     def _measure(self, letter: Heard, vowel: Heard) -> None:
-        """Take the formants of the /a/ after a letter."""
+        """Take the formants of the /a/ after a letter, where anything can come of them."""
+        carrier, after = letter.phone.unit, vowel.following or " "
+        tells = self._voice.knows(FATHAH) and after[0] not in _PULLING and _vowel_is_asked(letter.phone)
+        teaches = carrier != "لل" and carrier[0] not in _NO_REFERENCE and after[0] not in _NO_REFERENCE
+        if not vowel.sure or not (tells or teaches):
+            return
         start, end = vowel.phone.start, vowel.phone.end
         if vowel.following == ALIF:
             end = start + LAG_SAMPLES + ONSET_SAMPLES
         begin = start - LAG_SAMPLES
         formants = onset_formants(self._audio(begin, end), start - begin, end - begin, MAN)
-        if formants is None or not np.isfinite(formants.hz).all() or not vowel.sure:
+        if formants is None or not all(map(math.isfinite, formants.hz)):
             return
-        offset = self._voice.offset(FATHAH, formants)
-        carrier, after = letter.phone.unit, vowel.following or " "
-        if offset is not None and after[0] not in _PULLING:
+        if tells and (offset := self._voice.offset(FATHAH, formants)) is not None:
             self._offsets.append((letter, offset))
-        if carrier != "لل" and carrier[0] not in _NO_REFERENCE and after[0] not in _NO_REFERENCE:
+        if teaches:
             self._voice.note(FATHAH, formants)
 
     def _judge(self, place: Found) -> RuleVerdict:
@@ -100,3 +103,10 @@ class WeightValidator:
         if phone.p < FAINT:
             return unclear(place)
         return answer(place, Severity.FINE, None, probability(-light if heavy else light))
+
+
+def _vowel_is_asked(letter: PhoneVerdict) -> bool:
+    """Whether the weight of a letter, if it has a rule for it, may hang on its vowel."""
+    if letter.unit[0] in ISTILA:
+        return letter.p < CONFIDENT
+    return letter.unit[0] == "ر" or letter.unit == "لل"
