@@ -30,6 +30,13 @@ PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 SETTLED = "() => document.getElementById('summary').getAnimations({subtree: true}).length === 0"
 """The summary has glided in."""
+SHIFTED = """window.shifted = {}; new PerformanceObserver(list => {
+    const live = document.documentElement.dataset.live ?? 'loading';
+    for (const { hadRecentInput, value, sources } of list.getEntries()) {
+        if (!hadRecentInput) (window.shifted[live] ??= []).push([value, sources[0]?.node?.parentElement?.outerHTML]);
+    }
+}).observe({ type: 'layout-shift', buffered: true });"""
+"""Keeps how far what is on the page has moved by itself, and what: by what ``live`` was then."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,7 @@ class Watched:
         self.page = page
         self.problems: list[str] = []
         self.trickled: list[int] = []
+        page.add_init_script(SHIFTED)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda m: self.problems.append(f"{m.text} {m.location}") if m.type == "error" else None)
         page.on("response", lambda r: self.trickled.append(r.status) if r.request.method == "PATCH" else None)
@@ -156,6 +164,11 @@ class Watched:
                 picture_at = 1e9
             self.page.wait_for_timeout(100)
         return order
+
+    def assert_still(self) -> None:
+        """Nothing on the page moved by itself while somebody recited."""
+        moved = self.page.evaluate("window.shifted.true ?? []")
+        assert moved == [], moved
 
     def wait_for_summary(self) -> None:
         """The panel that ends a recitation."""

@@ -93,6 +93,7 @@ def assert_followed(watched: Watched, verses: str, order: list[str]) -> None:
     assert len(order) >= 0.8 * len(expected), f"only {order} of {expected} lit"
     assert len(judged) >= 0.8 * len(expected), statuses
     assert len(accepted) >= 0.25 * len(expected), statuses
+    watched.assert_still()
     assert not watched.problems
 
 
@@ -133,6 +134,7 @@ def test_the_sample_is_followed_without_a_microphone(playwright: Playwright, ser
         watched.page.click("#mic")
         watched.wait_for_summary()
         watched.picture("sample-end")
+        watched.assert_still()
         assert not watched.problems
 
 
