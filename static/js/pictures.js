@@ -52,7 +52,7 @@ export class Pictures {
     const to = painter.column(now_ms);
     const px = painter.width < NARROW_SCREEN_PX ? NARROW_PX : WIDE_PX;
     const from = to - painter.width / px;
-    marks.gather(this.sheet.follow, this.said, now_ms - (10 * painter.width) / px, now_ms);
+    marks.gatherNewest(this.sheet.follow, this.said, now_ms - (10 * painter.width) / px, now_ms);
     painter.paint(from, to, marks);
   }
 }

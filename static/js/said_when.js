@@ -20,6 +20,20 @@ const ANOTHER_MS = 250;
 /** The ear hears a phone begin so much after it does, in the middle (docs/decisions.md, "Measuring accuracy"). */
 export const EAR_LATE_MS = 86;
 
+/** The first phone of a word, by what it is: the ear tells it once it knows it from others, so the later the longer it lasts. */
+const RESONANT_LATE_MS = 105;
+const NOISY_LATE_MS = 145;
+const DOUBLED_LATE_MS = 200;
+
+/** Stops and fricatives. */
+const NOISY = new Set("بتثجحخدذزسشصضطظغفقكه");
+
+/** @param {string|undefined} unit first of a word @returns {number} ms by which the ear hears the word begin late */
+export function wordLate_ms(unit = "") {
+  if (unit.length === 2 && unit[0] === unit[1] && unit[0] !== "ل") return DOUBLED_LATE_MS;
+  return unit.length > 2 || NOISY.has(unit[0]) ? NOISY_LATE_MS : RESONANT_LATE_MS;
+}
+
 export class SaidWhen {
   constructor() {
     /** Epoch ms of the newest session's sample 0, NaN before the first. */
@@ -70,7 +84,8 @@ export class SaidWhen {
 
   /** @param {WordState} word */
   noteWord(word) {
-    this.words.set(word.at, [this.at(word.start) - EAR_LATE_MS, this.at(word.end)]);
+    const late_ms = wordLate_ms(word.phones[0]?.unit ?? word.units[0]);
+    this.words.set(word.at, [this.at(word.start) - late_ms, this.at(word.end)]);
   }
 
   /** @param {RuleHeard} rule */

@@ -11,8 +11,8 @@ import { isBroken } from "./rules.js";
 const MOST_WORDS = 48;
 const MOST_RULES = 48;
 
-/** Words before and after the newest that may still be in sight. */
-const BEFORE = 40;
+/** Words before and after the newest that may be in sight of what is drawn live. */
+const NEAR = 40;
 
 export class VoiceMarks {
   constructor() {
@@ -37,14 +37,23 @@ export class VoiceMarks {
     this.anchor_ms = NaN;
   }
 
-  /** @param {Follow} follow @param {SaidWhen} said @param {number} from_ms @param {number} to_ms of what is in sight */
-  gather(follow, said, from_ms, to_ms) {
+  /**
+   * Of the words near the newest only, so that a frame costs the same in the longest surah.
+   * @param {Follow} follow @param {SaidWhen} said @param {number} from_ms @param {number} to_ms of what is in sight
+   */
+  gatherNewest(follow, said, from_ms, to_ms) {
+    const near = said.newestPlace;
+    this.gather(follow, said, from_ms, to_ms, Math.max(0, near - NEAR), Math.min(follow.words.length, near + NEAR));
+  }
+
+  /**
+   * @param {Follow} follow @param {SaidWhen} said @param {number} from_ms @param {number} to_ms of what is in sight
+   * @param {number} [first] place of a word @param {number} [last] place behind the last that is looked at
+   */
+  gather(follow, said, from_ms, to_ms, first = 0, last = follow.words.length) {
     this.words = this.rules = 0;
     this.harakah_ms = follow.harakah_ms ?? 0;
     this.anchor_ms = said.newest_ms;
-    const near = said.newestPlace;
-    const first = Math.max(0, near - BEFORE);
-    const last = Math.min(follow.words.length, near + BEFORE);
     for (let place = first; place < last; place++) this.#word(follow.words[place], said, from_ms, to_ms);
   }
 

@@ -18,7 +18,7 @@ import { Resampler } from "/static/js/resampler.js";
 import { RtpClock, RunningMedian } from "/static/js/rtp_clock.js";
 import { counts, heardAs, lengthMeter, ruleLengths, ruleSlips, ruleTable, tempo } from "/static/js/rule_card.js";
 import { gravest, ruleOf } from "/static/js/rules.js";
-import { EAR_LATE_MS, SaidWhen } from "/static/js/said_when.js";
+import { EAR_LATE_MS, SaidWhen, wordLate_ms } from "/static/js/said_when.js";
 import { socketAddress, subprotocols } from "/static/js/socket_connection.js";
 import { spokenRule } from "/static/js/summary_view.js";
 import { Transports } from "/static/js/transports.js";
@@ -573,7 +573,8 @@ const cases = {
     equal(said.word("112:1:1"), null, "before any session");
     said.zero_ms = 1000;
     said.noteLate(follow);
-    equal([said.word("112:1:1"), said.rule(follow.words[0].rules[0])], [[1500 - EAR_LATE_MS, 2050], [1500 - EAR_LATE_MS, 2050]]);
+    const late = wordLate_ms(follow.words[0].units[0]);
+    equal([said.word("112:1:1"), said.rule(follow.words[0].rules[0])], [[1500 - late, 2050], [1500 - late, 2050]]);
     equal(said.rule(follow.words[1].rules[0]), [4000 - EAR_LATE_MS, 4100 - EAR_LATE_MS], "said again, apart from the word judged");
     said.clear();
     equal([said.word("112:1:1"), said.rule(follow.words[0].rules[0])], [null, null]);

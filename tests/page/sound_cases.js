@@ -2,7 +2,7 @@
 import { beginFollow, takeFeedback } from "/static/js/follow.js";
 import { nextSize, readLook } from "/static/js/look.js";
 import { Recording, VOICE_HZ } from "/static/js/own_voice.js";
-import { EAR_LATE_MS, SaidWhen } from "/static/js/said_when.js";
+import { EAR_LATE_MS, SaidWhen, wordLate_ms } from "/static/js/said_when.js";
 import { SoundPainter } from "/static/js/sound_painter.js";
 import { BANDS, COLUMN_MS, Fourier, VoiceColumns } from "/static/js/voice_columns.js";
 import { VoiceHealth } from "/static/js/voice_health.js";
@@ -172,12 +172,33 @@ const cases = {
     const { follow, said } = followed();
     const marks = new VoiceMarks();
     marks.gather(follow, said, 0, 1e12);
-    equal([marks.words, marks.wordFrom[0], marks.wordTo[0], marks.wordTone[0]], [1, 5000 - EAR_LATE_MS, 6000, "accepted"]);
+    equal([marks.words, marks.wordFrom[0], marks.wordTo[0], marks.wordTone[0]], [1, 5000 - wordLate_ms(follow.words[0].units[0]), 6000, "accepted"]);
     equal([marks.rules, marks.ruleFrom[0], marks.ruleTo[0], marks.ruleTone[0]], [1, 5200 - EAR_LATE_MS, 5600 - EAR_LATE_MS, "error"]);
     equal([marks.ruleHarakah[0], marks.ruleLeast[0], marks.ruleMost[0]], [100, 2, 2], "counts of the rule's own tempo");
     equal([marks.harakah_ms, marks.anchor_ms, marks.wordAt(5500), marks.wordAt(6000)], [200, 5100 - EAR_LATE_MS, 0, -1]);
     marks.gather(follow, said, 7000, 8000);
     equal([marks.words, marks.rules], [0, 0], "out of sight");
+  },
+  of_a_long_passage_also_the_oldest_words_are_marked() {
+    const follow = beginFollow(Array.from({ length: 100 }, (_, n) => ({ at: `2:1:${n + 1}`, text: "x", phones: [] })));
+    const said = new SaidWhen();
+    said.noteZero(0, true);
+    follow.words.forEach((word, n) => {
+      Object.assign(word, { verdict: "accepted", start: 16000 * (n + 1), end: 16000 * (n + 2) });
+      said.noteWord(word);
+      said.notePhone(n, word.end);
+    });
+    const marks = new VoiceMarks();
+    marks.gather(follow, said, 3200, 3700);
+    equal([marks.words, marks.wordTo[0]], [1, 4000]);
+    marks.gatherNewest(follow, said, 3200, 3700);
+    equal(marks.words, 0, "what is drawn live lies near the newest word");
+    marks.gatherNewest(follow, said, 99200, 99700);
+    equal([marks.words, marks.wordTo[0]], [1, 100000]);
+  },
+  the_later_a_sound_is_told_from_others_the_later_its_word_begins() {
+    const late = ["ق", "ل", "صص", "لل", "نننن", undefined].map(wordLate_ms);
+    equal([late[0] > late[1], late[2] > late[0], late[3] === late[1], late[4] === late[0], late[5] === late[1]], Array(5).fill(true));
   },
   one_late_message_does_not_move_what_was_said() {
     const said = new SaidWhen();
