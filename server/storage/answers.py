@@ -92,6 +92,13 @@ class OverruledLine(msgspec.Struct, frozen=True):
     said: Unix
 
 
+class WordLine(msgspec.Struct, frozen=True):
+    """A word of a session."""
+
+    at: str
+    status: Annotated[str, Meta(description="the newest verdict; a teacher's where there is one")]
+
+
 class SessionDetail(msgspec.Struct, frozen=True):
     """A session by ayah, by rule and by letter."""
 
@@ -101,6 +108,8 @@ class SessionDetail(msgspec.Struct, frozen=True):
     letters: tuple[Weak, ...]
     remarks: tuple[RemarkLine, ...]
     overruled: tuple[OverruledLine, ...]
+    words: tuple[WordLine, ...]
+    """In the order of the text."""
 
 
 class Day(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from server.storage.answers import (
     Students,
     VerseLine,
     Weak,
+    WordLine,
 )
 from server.storage.record import Begun
 from server.storage.tables import CLASSES, LABELS, LETTERS, REMARKS, RULES, SESSIONS, STUDENTS, TALLIES, WORDS
@@ -148,6 +149,7 @@ async def detail_of(connection: AsyncConnection, number: int) -> SessionDetail:
         tuple(Weak(row.of, row.times, row.slips) for row in tallies if row.kind == "unit"),
         tuple(RemarkLine(row.at, row.text, row.said) for row in remarks),
         tuple(OverruledLine(_at(row), row.status, row.was, row.said) for row in labels),
+        await _words(connection, number),
     )
 
 
@@ -198,6 +200,16 @@ async def _verses(connection: AsyncConnection, number: int) -> tuple[VerseLine, 
         )
         for surah, ayah in sorted(statuses.keys() | slips.keys())
     )
+
+
+async def _words(connection: AsyncConnection, number: int) -> tuple[WordLine, ...]:
+    verdict = standing().label("standing")
+    asked = select(WORDS.c.surah, WORDS.c.ayah, WORDS.c.word, verdict).where(WORDS.c.session == number)
+    newest: dict[tuple[int, int, int], str] = {}
+    for surah, ayah, word, status in await connection.execute(asked.order_by(WORDS.c.n)):
+        if status != Status.REPEATED:
+            newest[surah, ayah, word] = status
+    return tuple(WordLine(":".join(map(str, place)), status) for place, status in sorted(newest.items()))
 
 
 def _at(row: Row[Any]) -> str:

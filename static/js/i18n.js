@@ -132,6 +132,12 @@ export const WORDS = {
   progress_rule_line: ["{rule}: {n} في هذه المدة", "{rule}: {n} in this time"],
   progress_none: ["لا قراءة محفوظة في هذه المدة", "Nothing recited in this time"],
   progress_failed: ["تعذّر الوصول إلى ما حُفظ. حاول بعد قليل.", "What is kept cannot be had now. Try again in a while."],
+  past: ["جلساتك", "Your sessions"],
+  past_told: [
+    "{minutes} د، صحّ {accepted} من {words} كلمة، زلات: {slips}",
+    "{minutes} min, {accepted} of {words} words accepted, slips: {slips}",
+  ],
+  past_more: ["أقدم منها", "Earlier ones"],
   progress_kept: ["تُحفظ الأحكام وأوقاتها، ولا يُحفظ صوتك أبدًا.", "Verdicts and their times are kept, your voice never."],
   progress_delete: ["احذف كل ما حُفظ", "Delete all"],
   progress_delete_sure: ["لا رجعة فيه: احذف", "For ever: delete"],
@@ -308,9 +314,12 @@ const STORED = "talaqqi.lang";
 let current = "ar";
 
 /** @type {Record<Lang, Intl.NumberFormat>} */
+/** Numbers and dates are written as the text about them. */
+const LOCALES = { ar: "ar-u-nu-arab", en: "en" };
+
 const NUMBERS = {
-  ar: new Intl.NumberFormat("ar-u-nu-arab", { useGrouping: false }),
-  en: new Intl.NumberFormat("en", { useGrouping: false }),
+  ar: new Intl.NumberFormat(LOCALES.ar, { useGrouping: false }),
+  en: new Intl.NumberFormat(LOCALES.en, { useGrouping: false }),
 };
 
 /** @param {string|null} asked from the address @returns {Lang} */
@@ -364,6 +373,16 @@ export function t(key, values) {
 /** @param {number} value @param {Lang} [lang] @returns {string} */
 export function number(value, lang = current) {
   return NUMBERS[lang].format(value);
+}
+
+/** @param {Date} date @param {Intl.DateTimeFormatOptions} as @returns {string} */
+export function dated(date, as) {
+  return date.toLocaleString(LOCALES[current], as);
+}
+
+/** @param {number} at seconds of Unix time @returns {string} day and time */
+export function moment(at) {
+  return dated(new Date(at * 1000), { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** @param {number} seconds @returns {string} minutes and seconds, in words: digits about a colon read badly in Arabic */

@@ -10,6 +10,7 @@
  * @typedef {{words: number, accepted: number, questioned: number, wrong: number, unclear: number}} Counts
  * @typedef {{session: string, began: number, voice_s: number, verses: string, counts: Counts, letter_slips: number,
  *            rule_slips: number}} SessionLine
+ * @typedef {{at: string, status: import("./messages.js").Verdict}} WordLine
  */
 import { bearing } from "./bearing.js";
 

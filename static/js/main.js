@@ -63,7 +63,7 @@ const picker = new Picker(find(document, "#picker", HTMLDialogElement), (ref) =>
 const samplesDialog = new SamplesDialog(find(document, "#samples", HTMLDialogElement), (sample) => {
   void lesson.startSample(sample);
 });
-const progress = new ProgressDialog(page, token, (at) => sheet.ayahName(at), (at) => void lesson.choose(at));
+const progress = new ProgressDialog(page, token, sheet, (at) => void lesson.choose(at));
 const frameTimes = new FrameTimes();
 
 /** @type {readonly import("./messages.js").Sample[]} */

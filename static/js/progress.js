@@ -3,21 +3,24 @@ import { closable } from "./closable.js";
 import { t } from "./i18n.js";
 import { askKept, ofDays } from "./kept.js";
 import { part } from "./parts.js";
+import { PastSessions } from "./past_sessions.js";
 import { find } from "./picker.js";
-import { progressParts } from "./progress_view.js";
+import { progressParts, section } from "./progress_view.js";
 import { fetchRuleNames } from "./rule_words.js";
 
 export class ProgressDialog {
   /**
    * @param {HTMLElement} page @param {string} token empty for none
-   * @param {(at: string) => string} ayahName @param {(at: string) => void} open opens an ayah that is due
+   * @param {{ayahName: (at: string) => string, passageName: (verses: string) => string}} names
+   * @param {(at: string) => void} open opens an ayah that is due
    */
-  constructor(page, token, ayahName, open) {
+  constructor(page, token, names, open) {
     this.dialog = find(page, "#progress", HTMLDialogElement);
     this.button = find(page, "#progress-open", HTMLElement);
     this.body = find(page, "#progress-body", HTMLElement);
     this.token = token;
-    this.ayahName = ayahName;
+    this.names = names;
+    this.past = new PastSessions(token, names.passageName);
     this.openAyah = open;
     this.button.addEventListener("click", () => void this.open());
     closable(this.dialog, find(page, "#progress-close", HTMLElement));
@@ -49,12 +52,17 @@ export class ProgressDialog {
     this.body.replaceChildren(part("progress-note", t("connecting_hint"), "p"));
     if (!this.dialog.open) this.dialog.showModal();
     try {
-      const [progress] = await Promise.all([askKept(`progress?${ofDays()}`, this.token), fetchRuleNames()]);
+      const [progress, past] = await Promise.all([
+        askKept(`progress?${ofDays()}`, this.token), this.past.list(), fetchRuleNames(),
+      ]);
       const open = (/** @type {string} */ at) => {
         this.dialog.close();
         this.openAyah(at);
       };
-      this.body.replaceChildren(...progressParts(progress, Date.now(), { ayahName: this.ayahName, open }), this.#foot());
+      const { ayahName } = this.names;
+      const parts = progressParts(progress, Date.now(), { ayahName, open });
+      if (past.length) parts.push(section(t("past"), ...past));
+      this.body.replaceChildren(...parts, this.#foot());
     } catch {
       this.body.replaceChildren(part("progress-note", t("progress_failed"), "p"));
     }

@@ -1,5 +1,5 @@
 /** Progress as it is shown to a student and to the student's teacher: plain SVG and lists. */
-import { language, number, t } from "./i18n.js";
+import { dated, language, number, t } from "./i18n.js";
 import { DAYS } from "./kept.js";
 import { nameOf } from "./letters.js";
 import { part } from "./parts.js";
@@ -40,7 +40,7 @@ function title(text) {
 /** @param {string} day YYYY-MM-DD @returns {string} */
 export function dayName(day) {
   const date = new Date(`${day}T00:00:00Z`);
-  return date.toLocaleDateString(language(), { day: "numeric", month: "short", timeZone: "UTC" });
+  return dated(date, { day: "numeric", month: "short", timeZone: "UTC" });
 }
 
 /**

@@ -9,7 +9,7 @@ import { FindingView } from "./finding.js";
 import { beginFollow } from "./follow.js";
 import { language, number, t } from "./i18n.js";
 import { MushafView } from "./mushaf_view.js";
-import { splitAddress } from "./passage.js";
+import { parseRef, splitAddress } from "./passage.js";
 import { find } from "./picker.js";
 import { ayatRange } from "./samples.js";
 
@@ -85,10 +85,18 @@ export class Sheet {
   }
 
   /** @param {string} at `surah:ayah` @returns {string} */
-  ayahName(at) {
+  ayahName = (at) => {
     const [surah, ayah] = splitAddress(at);
     return t("following_hint", { surah: this.surahName(surah), ayah });
-  }
+  };
+
+  /** @param {string} verses a reference @returns {string} */
+  passageName = (verses) => {
+    const range = parseRef(verses);
+    if (!range) return verses;
+    const { surah, first, last } = range;
+    return `${this.surahName(surah)} ${ayatRange(first, last || this.surahs[surah - 1].ayat)}`;
+  };
 
   /** @param {string} at @returns {number} index of the word, -1 where it is not on the sheet */
   placeOf(at) {

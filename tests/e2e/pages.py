@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -28,6 +29,8 @@ LIT = ("current", "tentative", "accepted", "questioned", "wrong", "unclear")
 JUDGED = ("accepted", "questioned", "wrong", "unclear")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
+AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
+GRAVE = ("serious", "critical")
 SETTLED = "() => document.getElementById('summary').getAnimations({subtree: true}).length === 0"
 """The summary has glided in."""
 SHIFTED = """window.shifted = {}; new PerformanceObserver(list => {
@@ -179,6 +182,19 @@ class Watched:
         if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
             self.page.wait_for_timeout(600)  # Panels and the light glide.
             self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core finds seriously wrong with the page as it is, with the first element of each."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("axe.run({ resultTypes: ['violations'] }).then(r => r.violations)")
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in GRAVE]
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture where the environment says so."""
+    if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 def words_of(verses: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from pages import PHONE, serving, watched_page
+from pages import PHONE, findings, picture, serving, watched_page
 from playwright.sync_api import Browser, Page, expect
 
 from recitation.events import Following, PhoneVerdict, Status, Update, WordVerdict
@@ -76,6 +76,34 @@ def test_a_teacher_sees_how_it_goes_for_a_student(page: Page, server: str) -> No
     expect(page.locator("#records")).to_contain_text("112:1-2: 1.5 min, 2 of 3 words accepted, slips: 4")
     page.locator("#records-open").click()
     expect(page.locator("#room")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "told", "asked"),
+    [
+        ("en", "Al-Ikhlas 1–2", "1.5 min, 2 of 3 words accepted, slips: 4", "Questioned"),
+        ("ar", "الإخلاص ١–٢", "١٫٥ د، صحّ ٢ من ٣ كلمة، زلات: ٤", "تحتاج مراجعة"),
+    ],
+)
+def test_a_past_session_is_opened_by_keyboard_and_shows_its_words(
+    page: Page, server: str, language: str, name: str, told: str, asked: str
+) -> None:
+    page.goto(f"{server}/?verses=1&lang={language}&token={token(Role.STUDENT, 'Bilal')}")
+    page.locator("#progress-open").click()
+    session = page.locator(".past-session")
+    expect(session).to_have_count(1)
+    expect(session.locator(".past-name")).to_have_text(name)
+    expect(session.locator(".past-told")).to_have_text(told)
+    session.locator("summary").press("Enter")
+    words = session.locator(".past-words .w")
+    expect(words).to_have_count(6)
+    expect(session.locator(".past-words .w[data-status=pending]")).to_have_count(3)
+    expect(words.nth(4)).to_have_attribute("data-status", "questioned")
+    expect(session.locator(".past-asked li")).to_have_count(1)
+    expect(session.locator(".past-asked")).to_contain_text(asked)
+    assert findings(page) == []
+    session.scroll_into_view_if_needed()
+    picture(page, f"past-{language}")
 
 
 def test_a_student_sees_progress_recites_what_is_due_and_deletes_it(page: Page, server: str) -> None:

@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pages import CHROMIUM, DESK, JUDGED, PHONE, SETTLED, SHIFTED, Microphone, Watched, browser
+from pages import AXE, CHROMIUM, DESK, JUDGED, PHONE, SETTLED, SHIFTED, Microphone, Watched, browser, findings
 from playwright.sync_api import Browser, Page, Playwright
 
 pytestmark = pytest.mark.e2e
-
-AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
-GRAVE = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +35,6 @@ def quiet_browser(playwright: Playwright, ui: str) -> Iterator[Browser]:
         yield running
     finally:
         running.close()
-
-
-def findings(page: Page) -> list[str]:
-    """What axe-core finds seriously wrong with the page as it is, with the first element of each."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = page.evaluate("axe.run({ resultTypes: ['violations'] }).then(r => r.violations)")
-    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in GRAVE]
 
 
 def test_axe_is_the_file_that_its_readme_names() -> None:

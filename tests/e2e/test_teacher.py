@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import os
 import re
 import threading
 import time
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from pages import DESK, PHONE, Microphone, browser, serving, watched_page
-from playwright.sync_api import Browser, Page, Playwright, expect
+from pages import DESK, PHONE, Microphone, browser, picture, serving, watched_page
+from playwright.sync_api import Browser, Playwright, expect
 
 from recitation.audio import Pcm
 from recitation.events import Status
@@ -76,12 +75,6 @@ class Student:
                 await reciter.finish()
             finally:
                 await reciter.close()
-
-
-def picture(page: Page, name: str) -> None:
-    """Keep a picture where the environment says so."""
-    if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 def test_a_teacher_watches_two_students_speaks_and_overrules(

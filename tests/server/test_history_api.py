@@ -90,6 +90,8 @@ async def test_a_student_sees_sessions_verses_and_progress_of_their_own(school: 
     detail = await school.get(f"api/history/{line['session']}", BILAL())
     assert detail["line"] == line and detail["verses"][0]["at"] == "112:1"
     assert sum(verse["counts"]["words"] for verse in detail["verses"]) == line["counts"]["words"]
+    assert [word["at"] for word in detail["words"]][:2] == ["112:1:1", "112:1:2"]
+    assert {word["status"] for word in detail["words"]} == {"accepted"}
     assert sum(letter["times"] for letter in detail["letters"]) >= 8, "how often each letter was said is known"
     progress = await school.get("api/progress?days=7&offset_min=180", BILAL())
     (day,) = progress["days"]

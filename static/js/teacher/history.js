@@ -1,5 +1,5 @@
 /** Who recited in the class before, and how it goes for each: sessions, weak rules and letters, a trend for each rule. */
-import { language, number, t } from "../i18n.js";
+import { moment, number, t } from "../i18n.js";
 import { askKept, ofDays } from "../kept.js";
 import { part } from "../parts.js";
 import { progressParts, section } from "../progress_view.js";
@@ -90,9 +90,4 @@ function nameOfStudent({ name, student }) {
 function sessionTold({ began, verses, counts, voice_s, letter_slips, rule_slips }) {
   const told = { verses, minutes: number(Math.round(voice_s / 6) / 10), accepted: counts.accepted, words: counts.words };
   return `${moment(began)} · ${t("records_session", { ...told, slips: letter_slips + rule_slips })}`;
-}
-
-/** @param {number} at seconds of Unix time */
-function moment(at) {
-  return new Date(at * 1000).toLocaleString(language(), { dateStyle: "medium", timeStyle: "short" });
 }
