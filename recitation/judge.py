@@ -19,6 +19,7 @@ from recitation.gop import View, judge, script_of
 from recitation.graph import Graph
 from recitation.history import History
 from recitation.lexicon import Word
+from recitation.phones import CONFUSABLE, INDEX, UNITS
 from recitation.retained import LineState
 from recitation.tracker import FRAME_SAMPLES, Segment
 
@@ -31,10 +32,12 @@ AFTER_FRAMES, AFTER_LAST_FRAMES = 4, 8
 CORE_FRAMES = 12
 DOUBTFUL = 0.36
 """A phone below this probability makes its word questioned (false-alarm budget, docs/decisions.md)."""
+WRONG = 0.02
+"""Below this a letter may be called wrong (docs/decisions.md)."""
 FAINT = 0.2
 """The ear speaks against a phone below this; where many are so in a typical voice, the ear is what is wrong."""
 UNSAID = 0.02
-"""Probability given to a phone that the path left out."""
+"""Probability given to a phone that the path left out; a sound that was not found is never called wrong."""
 DOUBT_MEMORY = 0.04
 """Weight of the newest phone in the running share of doubtful phones: a memory of some 25 phones."""
 UNTRUSTED = 0.12
@@ -63,6 +66,16 @@ CONCEALED_LIMIT = 0.3
 def was_concealed(concealed: RingBuffer, start: int, end: int) -> bool:
     """Whether so much of samples ``start`` to ``end`` was made up that nothing can be said of them."""
     return concealed.concealed_fraction(start, max(end, start + 1)) > CONCEALED_LIMIT
+
+
+def surely_wrong(doubted: Sequence[PhoneVerdict]) -> bool:
+    """Whether what a word is doubted for is one letter, and surely one that it is confused with.
+
+    Of several letters, or of one that sounds like none of its kin, the ear may be what is wrong.
+    """
+    first, *others = doubted
+    kin = {UNITS[unit] for unit in CONFUSABLE[INDEX[first.unit]]}
+    return not others and first.p < WRONG and first.heard in kin
 
 
 @dataclass(slots=True)
@@ -278,7 +291,7 @@ class Judge:
         if word.unjudged or misheard or self.was_cut(start, end) or not self._was_said(word, segment):
             status = Status.UNCLEAR
         elif doubtful.any():
-            status = Status.QUESTIONED
+            status = Status.WRONG if surely_wrong([v for v in word.phones if v.p < DOUBTFUL]) else Status.QUESTIONED
         score = round(float(np.exp(np.log(chances).mean())), 4)
         return WordVerdict(self._words[word.word].at, start, end, score, status)
 
@@ -297,7 +310,9 @@ class Judge:
         before = self._verdicts.get(word)
         if before is None or before.status in (Status.UNCLEAR, Status.OMITTED):
             return True
-        return before.status is not Status.ACCEPTED and status is not Status.UNCLEAR
+        if before.status is Status.ACCEPTED or status is Status.UNCLEAR:
+            return False
+        return before.status is Status.WRONG or status is not Status.WRONG
 
     def _omitted(self, sample: int) -> list[WordVerdict]:
         """Words passed over and not recited as far as was heard, now that a word after them has been heard well; far

@@ -7,6 +7,7 @@ import msgspec
 
 from recitation.events import Status, Summary, WordReport
 from recitation.explain import explain
+from recitation.judge import DOUBTFUL
 from recitation.letters import Said
 from recitation.tajweed.explain import explain_rule
 from recitation.tajweed.verdict import RuleVerdict, Severity
@@ -106,12 +107,13 @@ def _of_word(word: WordReport) -> Iterator[Slip]:
         if phone.heard is None:
             continue
         told = explain(phone.unit, phone.heard)
+        wrong = word.status is Status.WRONG and phone.p < DOUBTFUL
         yield Slip(
             SlipKind.LETTER,
             told.kind.value,
             word.at,
             phone.letters,
-            Severity.ADVICE,
+            Severity.ERROR if wrong else Severity.ADVICE,
             phone.unit,
             phone.heard,
             round(1 - phone.p, 3),

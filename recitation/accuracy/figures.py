@@ -199,6 +199,7 @@ def _following(clips: Sequence[Measured], cluster: NDArray[np.int64]) -> Row:
         ("words_accused", "accused", "words"),
         ("words_unclear", "unclear", "words"),
         ("false_alarm_rate", "alarms", "phones"),
+        ("called_wrong", "called_wrong", "phones"),
         ("cursor_within_one_word", "near", "moments"),
         ("stream_offline_agreement", "agreed", "words"),
     ):
@@ -241,6 +242,10 @@ def _counterfactual(clips: Sequence[Measured], cluster: NDArray[np.int64]) -> Ro
             "named_right": _rounded(sum(swap.named for swap in found) / max(1, len(found))),
             "alone": _rounded(sum(swap.alone for swap in found) / max(1, len(found))),
             "shown": _rounded(sum(swap.shown for swap in found) / len(swaps)),
+            "called_wrong": _rounded(sum(swap.called_wrong for swap in swaps) / len(swaps)),
+            "called_wrong_rightly": _rounded(
+                sum(swap.called_wrong for swap in swaps) / max(1, sum(t.called_wrong for t in tested))
+            ),
             "roc": roc(wrong, right),
             "reliability": reliability(wrong, right),
         }

@@ -58,6 +58,8 @@ class Followed:
     """Phones doubted in words that were judged."""
     shown: int = 0
     """Phones doubted in words the student is told about."""
+    called_wrong: int = 0
+    """Words called wrong, each for one phone."""
     moments: int = 0
     """Updates while the passage is recited."""
     near: int = 0
@@ -109,6 +111,7 @@ def compare(live: Told, offline: Told, truth: Told) -> Followed:
         phones=len(judged),
         alarms=sum(phone.p < DOUBTFUL for phone in judged),
         shown=sum(phone.p < DOUBTFUL for word in accused for phone in word.phones),
+        called_wrong=statuses.count(Status.WRONG),
         moments=len(moments),
         near=sum(distance is not None and abs(distance) <= 1 for distance in moments),
         boundary_ms=tuple(1000 * miss for pair in misses for miss in pair),

@@ -42,6 +42,8 @@ class Swap:
     """No neighbour was doubted that is not doubted in the right text."""
     shown: bool
     """The student would have been told: its word was questioned."""
+    called_wrong: bool
+    """It was the letter for which its word was called wrong."""
 
     @property
     def found(self) -> bool:
@@ -56,6 +58,8 @@ class Swapped:
     swaps: tuple[Swap, ...]
     right: Floats
     """float32[n]: probabilities of the phones left as they were."""
+    called_wrong: int
+    """Words called wrong, each for one letter, swapped or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +130,14 @@ def swap_all(passage: Passage, pcm: Pcm, log_probs: Floats, hop_frames: int, liv
     doubted = {(phone.at, phone.index) for phone in live.phones if phone.p < DOUBTFUL}
     swaps: list[Swap] = []
     right: list[float] = []
+    called_wrong = 0
     for rivals in rounds(passage, count):
         told = follow(altered(passage, rivals), pcm, log_probs, hop_frames)
         swaps += _found(passage, rivals, told, doubted)
         wrong = {_key(passage, place, rival) for place, rival in rivals.items()}
+        called_wrong += told.summary.count(Status.WRONG)
         right += [phone.p for phone in told.phones if (phone.at, phone.unit, phone.letters) not in wrong]
-    return Swapped(tuple(swaps), np.array(right, np.float32))
+    return Swapped(tuple(swaps), np.array(right, np.float32), called_wrong)
 
 
 def _key(passage: Passage, place: Place, rival: int) -> tuple[str, str, tuple[int, int]]:
@@ -146,7 +152,7 @@ def _found(passage: Passage, rivals: Rivals, told: Told, doubted: set[tuple[str,
     for place, rival in rivals.items():
         n = where.get(_key(passage, place, rival))
         if n is None:
-            yield Swap(place.unit, rival, None, False, False, False)
+            yield Swap(place.unit, rival, None, False, False, False, False)
             continue
         near = phones[max(0, n - NEIGHBOURS) : n] + phones[n + 1 : n + 1 + NEIGHBOURS]
         yield Swap(
@@ -156,4 +162,5 @@ def _found(passage: Passage, rivals: Rivals, told: Told, doubted: set[tuple[str,
             phones[n].heard == UNITS[place.unit],
             not any(phone.p < DOUBTFUL and (phone.at, phone.index) not in doubted for phone in near),
             status[phones[n].at] in ACCUSATIONS,
+            status[phones[n].at] is Status.WRONG and phones[n].p < DOUBTFUL,
         )

@@ -75,6 +75,7 @@ def _lines(result: dict[str, Any]) -> Iterator[tuple[str, Reader]]:
     yield "streamed verdict as offline", _with_interval("stream_offline_agreement")
     yield "place found from the first 4 s", _share("locate_top1")
     yield "**right phones doubted**", _with_interval("false_alarm_rate")
+    yield "– called wrong", _with_interval("called_wrong")
     yield "right words questioned", _with_interval("words_accused")
     yield "words without a verdict", _with_interval("words_unclear")
     swaps: tuple[tuple[str, Reader], ...] = (
@@ -86,6 +87,8 @@ def _lines(result: dict[str, Any]) -> Iterator[tuple[str, Reader]]:
         ("– named right", _share("named_right")),
         ("– with no other doubt beside", _share("alone")),
         ("– shown to the student", _share("shown")),
+        ("– called wrong", _share("called_wrong")),
+        ("– letters called wrong that were swapped", _share("called_wrong_rightly")),
     )
     yield from ((name, _of("counterfactual", read)) for name, read in swaps)
 

@@ -114,19 +114,19 @@ def test_recognition_of_a_group() -> None:
 
 def test_what_was_measured_of_a_group_adds_up() -> None:
     swaps = (
-        Swap(1, 2, 0.01, True, True, True),
-        Swap(1, 3, 0.02, False, False, False),
-        Swap(2, 3, 0.8, False, True, False),
-        Swap(2, 1, None, False, False, False),
+        Swap(1, 2, 0.01, True, True, True, True),
+        Swap(1, 3, 0.02, False, False, False, False),
+        Swap(2, 3, 0.8, False, True, False, False),
+        Swap(2, 1, None, False, False, False, False),
     )
     measured = [clip(0, [1, 2, 3, 4]), clip(1, [1, 2, 3])]
     for n, one in enumerate(measured):
         one.edits_offline = one.edits["80"]
         one.largest_difference = 1.23456e-5 * (n + 1)
-        one.followed = Followed(4, 3, 1, n, 2, 10, 1, 1, 20, 19, (10.0, 30.0))
+        one.followed = Followed(4, 3, 1, n, 2, 10, 1, 1, n, 20, 19, (10.0, 30.0))
         one.delays = {"80": Delays((0.0, 20.0 * n), (80.0, 100.0))}
         one.inserted_before, one.located = n, n == 0
-        one.swapped = Swapped(swaps, np.array([0.9, 0.95, 0.03, 0.99, 0.7], np.float32))
+        one.swapped = Swapped(swaps, np.array([0.9, 0.95, 0.03, 0.99, 0.7], np.float32), 1 + n)
     measured[0].truth = AgainstTruth((60.0, 100.0), (5.0,))
     row = summarise(measured, "80")
     assert row["per_offline"] == row["per"] == 0.125
@@ -134,6 +134,7 @@ def test_what_was_measured_of_a_group_adds_up() -> None:
     assert row["insertions_before_text"] == 0.125
     assert (row["words"], row["words_in_place"], row["words_accused"], row["words_unclear"]) == (8, 0.75, 0.25, 0.125)
     assert (row["false_alarm_rate"], row["false_alarms_per_100_phones"]) == (0.1, 10.0)
+    assert row["called_wrong"] == 0.05
     assert (row["cursor_within_one_word"], row["stream_offline_agreement"]) == (0.95, 0.5)
     assert row["boundary_ms"]["p50"] == 20
     assert row["locate_top1"] == 0.5
@@ -143,6 +144,7 @@ def test_what_was_measured_of_a_group_adds_up() -> None:
     found = row["counterfactual"]
     assert (found["swaps"], found["judged"], found["recall"], found["false_alarm_rate"]) == (8, 0.75, 0.5, 0.2)
     assert (found["precision"], found["named_right"], found["alone"], found["shown"]) == (0.7143, 0.5, 0.5, 0.25)
+    assert (found["called_wrong"], found["called_wrong_rightly"]) == (0.25, 0.6667)
     assert found["f1"] == pytest.approx(2 * 0.5 * 0.7143 / 1.2143, abs=1e-3)
     assert found["auc"] == pytest.approx(13 / 15, abs=1e-3)
 

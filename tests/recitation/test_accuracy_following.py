@@ -158,6 +158,8 @@ def test_swaps_in_a_clear_recitation_are_found(place: Passage, script: Script, p
     assert sum(swap.named for swap in judged) > 0.9 * len(judged)
     assert sum(swap.alone for swap in judged) > 0.9 * len(judged)
     assert any(swap.shown for swap in judged)
+    called_wrong = sum(swap.called_wrong for swap in judged)
+    assert 0.2 * len(judged) < called_wrong <= found.called_wrong < 1.05 * called_wrong
     assert np.mean(found.right < 0.04) < 0.03
 
 

@@ -51,6 +51,13 @@ def test_letters_of_questioned_words_and_words_left_out(summary: Summary) -> Non
     assert "throat" in letter.text.en
 
 
+def test_the_letter_a_word_is_called_wrong_for_is_an_error(summary: Summary) -> None:
+    phones = (phone("ح", 0.01, "ه", 1600, 1), phone("د", 0.45, "ت", 4800, 3))
+    word = msgspec.structs.replace(summary.words[1], status=Status.WRONG, phones=phones)
+    slips = slips_of(msgspec.structs.replace(summary, words=(word,)))
+    assert [(slip.expected, slip.severity) for slip in slips] == [("ح", Severity.ERROR), ("د", Severity.ADVICE)]
+
+
 def test_a_letter_that_breaks_a_rule_is_told_by_the_rule(summary: Summary) -> None:
     broken = msgspec.structs.replace(summary, rules=(verdict(Slip.MISSING),))
     assert list(told(broken)) == [
