@@ -17,7 +17,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright
 
 from recitation.audio import Pcm
 from recitation.lexicon import default_lexicon
@@ -132,23 +132,23 @@ class Watched:
         self.page.goto(f"{server}/?verses={verses}&lang={language}&autostart={start}")
         self.page.wait_for_selector("html[data-live=true]", timeout=15_000)
 
-    def statuses(self) -> dict[str, str]:
-        """How each word looks now."""
-        words = "[...document.querySelectorAll('.w[data-at]')]"
-        found: dict[str, str] = self.page.evaluate(
-            f"Object.fromEntries({words}.map(w => [w.dataset.at, w.dataset.status]))"
-        )
-        return found
-
-    def veils(self) -> dict[str, str]:
-        """How much of each word is seen: open, letters or hidden."""
+    def looks(self) -> dict[str, tuple[str, str]]:
+        """Each word's status, and how much of it is seen (open, letters or hidden), at one moment."""
         veil = (
             "(w => getComputedStyle(w).visibility === 'hidden' ? 'hidden' : "
             "w.classList.contains('hinted') ? 'letters' : 'open')"
         )
         words = "[...document.querySelectorAll('.w[data-at]')]"
-        found: dict[str, str] = self.page.evaluate(f"Object.fromEntries({words}.map(w => [w.dataset.at, {veil}(w)]))")
-        return found
+        found = self.page.evaluate(f"{words}.map(w => [w.dataset.at, w.dataset.status, {veil}(w)])")
+        return {at: (status, veil) for at, status, veil in found}
+
+    def statuses(self) -> dict[str, str]:
+        """How each word looks now."""
+        return {at: status for at, (status, _) in self.looks().items()}
+
+    def veils(self) -> dict[str, str]:
+        """How much of each word is seen."""
+        return {at: veil for at, (_, veil) in self.looks().items()}
 
     @property
     def state(self) -> str:
@@ -173,6 +173,11 @@ class Watched:
         moved = self.page.evaluate("window.shifted.true ?? []")
         assert moved == [], moved
 
+    def stop(self) -> None:
+        """End the recitation, unless it has just ended by itself: the button would begin another one."""
+        self.page.evaluate("document.documentElement.dataset.live === 'true' && document.getElementById('mic').click()")
+        self.wait_for_summary()
+
     def wait_for_summary(self) -> None:
         """The panel that ends a recitation."""
         self.page.wait_for_selector("html[data-summary=open]", timeout=10_000)
@@ -182,6 +187,22 @@ class Watched:
         if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
             self.page.wait_for_timeout(600)  # Panels and the light glide.
             self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def play(button: Locator) -> None:
+    """Press a button that plays, and wait until it has played."""
+    button.evaluate(
+        """button => new Promise((resolve, reject) => {
+            let begun = false;
+            new MutationObserver(() => {
+                const playing = button.classList.contains('playing');
+                if (begun && !playing) resolve();
+                begun ||= playing;
+            }).observe(button, { attributes: true });
+            setTimeout(() => reject(new Error(begun ? 'it plays on' : 'nothing is played')), 15000);
+            button.click();
+        })"""
+    )
 
 
 def findings(page: Page) -> list[str]:

@@ -12,10 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pages import AXE, CHROMIUM, DESK, JUDGED, PHONE, SETTLED, SHIFTED, Microphone, Watched, browser, findings
-from playwright.sync_api import Browser, Page, Playwright
+from pages import AXE, CHROMIUM, DESK, JUDGED, PHONE, SETTLED, SHIFTED, Microphone, Watched, browser, findings, play
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 pytestmark = pytest.mark.e2e
+
+REPLAYED = """new MutationObserver(() => {
+    window.replayed ||= Boolean(document.querySelector('.w.replayed')
+        && document.querySelector('#card .replay-cursor:not([hidden])'));
+}).observe(document.body, { subtree: true, attributes: true });"""
+"""Keeps whether a word of the text was marked while the cursor was on a picture."""
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +55,9 @@ def test_a_refused_microphone_is_explained(playwright: Playwright, server: str) 
             page.goto(f"{server}/?verses=112&lang={language}")
             page.wait_for_selector(".w[data-at]")
             page.click("#mic")
-            page.wait_for_selector("#error:not([hidden])")
-            assert words in page.inner_text("#error-text")
-            assert page.is_visible("#error-retry")
-            assert page.evaluate("document.documentElement.dataset.live") == "false"
+            expect(page.locator("#error-text")).to_contain_text(words)
+            expect(page.locator("#error-retry")).to_be_visible()
+            expect(page.locator("html")).to_have_attribute("data-live", "false")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -127,11 +132,12 @@ def test_troubles_of_the_voice_are_named(
         page = watched.page
         watched.open(server, "112", "mic")
         page.wait_for_selector("#notice[data-trouble=dead]:not([hidden])", timeout=15_000)
-        assert "Nothing at all comes from the microphone" in page.inner_text("#notice-text")
+        expect(page.locator("#notice-text")).to_contain_text("Nothing at all comes from the microphone")
         watched.picture("trouble-dead")
         page.click("#notice-choose")
         page.wait_for_selector("#look[open]")
-        assert page.locator("#look-microphone option").count() >= 2, "microphones have names once one was allowed"
+        second = page.locator("#look-microphone option").nth(1)
+        expect(second, "microphones have names once one was allowed").to_be_attached()
         page.keyboard.press("Escape")
         page.context.set_offline(True)
         page.wait_for_selector("#notice[data-trouble=offline]")
@@ -147,10 +153,9 @@ def test_ones_own_recitation_is_seen_and_heard_again(
         page = watched.page
         watched.open(server, "112", "mic", "ar")
         page.locator(", ".join(f".w[data-status={status}]" for status in JUDGED)).nth(3).wait_for(timeout=30_000)
-        assert ink(page, "#pictures") > 500, "nothing was drawn of the voice"
+        wait_for_ink(page, "#pictures")
         watched.picture("own-live")
-        page.click("#mic")
-        watched.wait_for_summary()
+        watched.stop()
         page.wait_for_function(SETTLED)  # What is still half faded in has too little contrast.
         assert findings(page) == []
         watched.picture("own-end")
@@ -162,22 +167,26 @@ def test_ones_own_recitation_is_seen_and_heard_again(
         assert "112:1:1" in {row["at"] for row in rows} and {row["verdict"] for row in rows} & set(JUDGED)
         page.click("#summary-close")
         page.locator(".w[data-at='112:1:2']").click()
-        page.wait_for_selector("#card .replay canvas")
-        assert ink(page, "#card .replay canvas") > 500
-        page.click("#card .deed-hear")
-        page.wait_for_selector("#card .replay-cursor:not([hidden])")
-        page.wait_for_selector(".w.replayed")
+        wait_for_ink(page, "#card .replay canvas")
         watched.picture("own-card")
-        page.wait_for_selector(".deed-hear:not(.playing)", timeout=10_000)
-        assert page.locator(".w.replayed").count() == 0 and page.is_hidden("#card .replay-cursor")
+        page.evaluate(REPLAYED)
+        play(page.locator("#card .deed-hear"))
+        assert page.evaluate("window.replayed"), "the cursor goes over the picture and the text at once"
+        expect(page.locator(".w.replayed")).to_have_count(0)
+        expect(page.locator("#card .replay-cursor")).to_be_hidden()
         heard = [event["at"] for event in page.evaluate("talaqqi.events.filter(({ type }) => type === 'replay')")]
         assert "112:1:2" in heard and heard == sorted(heard), "the cursor went on word by word"
         assert not watched.problems
 
 
-def ink(page: Page, canvas: str) -> int:
-    """Pixels of a canvas that are not clear."""
-    count: int = page.locator(canvas).evaluate(
-        "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 3 && v).length"
+def wait_for_ink(page: Page, canvas: str) -> None:
+    """Until something is drawn: a canvas with more than 500 pixels that are not clear."""
+    page.wait_for_function(
+        """canvas => {
+            const c = document.querySelector(canvas);
+            if (!c?.width) return false;
+            const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+            return data.filter((v, i) => i % 4 === 3 && v).length > 500;
+        }""",
+        arg=canvas,
     )
-    return count

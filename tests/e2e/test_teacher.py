@@ -88,7 +88,7 @@ def test_a_teacher_watches_two_students_speaks_and_overrules(
         Student(server, "Yusuf", "boys", "1:1-7", second.pcm) as yusuf,
     ):
         expect(page.locator(".pupil")).to_have_count(2, timeout=20_000)
-        assert "token" not in page.url
+        expect(page).not_to_have_url(re.compile("token"))
         expect(page.get_by_role("button", name="Bilal")).to_be_visible()
         tile = page.locator(".pupil", has=page.get_by_role("button", name="Bilal"))
         expect(tile.locator(".pupil-place")).to_have_text(re.compile("Al-Ikhlas, ayah [12]"))
