@@ -25,7 +25,7 @@ from server.roles import Role, mint
 pytestmark = pytest.mark.e2e
 
 SECRET = "a secret of thirty-two characters"
-JUDGED = ", ".join(f".w[data-status={status}]" for status in ("accepted", "questioned", "unclear"))
+JUDGED = ", ".join(f".w[data-status={status}]" for status in ("accepted", "questioned", "wrong", "unclear"))
 
 
 def token(role: Role, name: str, *classes: str, life_s: float = 300) -> str:
