@@ -160,10 +160,11 @@ class Paths:
         attempts = self._attempts.take(self._sources.take(arc))
         choice = choice.astype(np.int8)
         entering = self._outside + self._entry_costs
-        better = entering > scores[self._entries]
-        np.maximum.at(scores, self._entries, entering)
-        choice[self._entries[better]] = OUTSIDE
-        attempts[self._entries[better]] = 0
+        better = entering > scores.take(self._entries)
+        if better.any():
+            np.maximum.at(scores, self._entries, entering)
+            choice[self._entries[better]] = OUTSIDE
+            attempts[self._entries[better]] = 0
         if self._rests(voiced):
             scores[self._mid_word] += REST_COST
         gate = self._jump(scores, choice, attempts, voiced, lost)
@@ -190,11 +191,12 @@ class Paths:
             return gate
         arriving = COSTS[gate].take(self._landing_words - self.graph.state_words[self.best])
         arriving += self._score_of_best() if self.inside else self._outside
-        better = np.flatnonzero(arriving > scores.take(self._landings))
-        landing = self._landings[better]
-        scores[landing] = arriving[better]
-        choice[landing] = JUMPED
-        attempts[landing] = self.frames
+        better = (arriving > scores.take(self._landings)).nonzero()[0]
+        if len(better):
+            landing = self._landings[better]
+            scores[landing] = arriving[better]
+            choice[landing] = JUMPED
+            attempts[landing] = self.frames
         return gate
 
     def _settle(self, scores: Floats, attempts: NDArray[np.int32], emission: Floats) -> float | None:
