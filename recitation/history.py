@@ -75,10 +75,12 @@ class History:
         size = len(self._voiced)
         kept = min(len(voiced), size)
         self.end += len(voiced)
-        rows = np.arange(self.end - kept, self.end) % size
-        self._log_probs[rows] = log_probs[len(log_probs) - kept :]
-        self._voiced[rows] = voiced[len(voiced) - kept :]
-        self._spoken[rows] = spoken[len(spoken) - kept :]
+        first = (self.end - kept) % size
+        head = min(kept, size - first)
+        for ring, frames in ((self._log_probs, log_probs), (self._voiced, voiced), (self._spoken, spoken)):
+            newest = frames[len(frames) - kept :]
+            ring[first : first + head] = newest[:head]
+            ring[: kept - head] = newest[head:]
 
     def holds(self, first: int, last: int) -> bool:
         """Whether frames ``first`` to ``last`` (exclusive) can be had."""

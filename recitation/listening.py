@@ -3,6 +3,7 @@
 The network is heard for one session alone, or for all of them at once (``hear_voices``), in another thread if need be.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,16 +97,16 @@ class Listener:
         the network alone.  Raises IndexError when no hop is there."""
         voice, audio = self.hops.take()
         hear_voices(self._vad, [voice])
-        middles = FRAME_SAMPLES * (self._frames + np.arange(frames) + 0.5)
-        window = np.minimum(np.searchsorted(voice.ends, middles), len(voice.values) - 1)
-        spoken: Flags = np.asarray(voice.values)[window] >= SPEECH_THRESHOLD
+        middles = (FRAME_SAMPLES * (self._frames + n + 0.5) for n in range(frames))
+        last = len(voice.values) - 1
+        windows = (min(bisect_left(voice.ends, middle), last) for middle in middles)
+        spoken = [voice.values[window] >= SPEECH_THRESHOLD for window in windows]
         self._frames += frames
-        return spoken | self._sounding(levels(audio, len(audio) // frames)), spoken
+        sounding = map(self._sounds, levels(audio, len(audio) // frames).tolist())
+        voiced = [speaks or sounds for speaks, sounds in zip(spoken, sounding, strict=True)]
+        return np.array(voiced), np.array(spoken)
 
-    def _sounding(self, frame_levels: Floats) -> Flags:
-        """Frames well above the room: a held nasal is no voice to the network, but it is no pause either."""
-        sounding = np.zeros(len(frame_levels), np.bool_)
-        for n, level in enumerate(frame_levels.tolist()):
-            self._room_db = min(level, self._room_db + ROOM_RISE_DB)
-            sounding[n] = level > max(self._room_db + ABOVE_ROOM_DB, QUIETEST_DB)
-        return sounding
+    def _sounds(self, level: float) -> bool:
+        """Whether the next frame is well above the room: a held nasal is no voice to the network, but no pause."""
+        self._room_db = min(level, self._room_db + ROOM_RISE_DB)
+        return level > max(self._room_db + ABOVE_ROOM_DB, QUIETEST_DB)

@@ -8,6 +8,8 @@ carry again. `control` (1) is reliable and ordered.
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import chain
+from operator import attrgetter
 
 import msgspec
 from aiortc import RTCDataChannel, RTCPeerConnection
@@ -205,24 +207,35 @@ class FeedbackTail:
         for sending in chosen:
             if sending.first_sent is None:
                 sending.first_sent = update.sample
-        rows = [sending.row for sending in chosen]
-        full = msgspec.structs.replace(
-            empty,
-            phones=tuple(sorted((r for r in rows if isinstance(r, PhoneRow)), key=lambda r: r.id)),
-            words=tuple(sorted((r for r in rows if isinstance(r, WordRow)), key=lambda r: r.id)),
-            rules=tuple(sorted((r for r in rows if isinstance(r, RuleRow)), key=lambda r: r.id)),
-        )
-        return encode(full)
+        phones: list[PhoneRow] = []
+        words: list[WordRow] = []
+        rules: list[RuleRow] = []
+        for row in sorted((sending.row for sending in chosen), key=_number):
+            match row:
+                case PhoneRow():
+                    phones.append(row)
+                case WordRow():
+                    words.append(row)
+                case RuleRow():
+                    rules.append(row)
+        return encode(msgspec.structs.replace(empty, phones=tuple(phones), words=tuple(words), rules=tuple(rules)))
 
     def _choose(self, room: int) -> list[_Sending]:
         """Verdicts never sent, then repeats, each newest first, as many as fit into `room` bytes."""
+        new: list[_Sending] = []
+        told: list[_Sending] = []
+        for sending in reversed(self._rows):
+            (new if sending.first_sent is None else told).append(sending)
         chosen: list[_Sending] = []
-        for sending in sorted(reversed(self._rows), key=lambda s: s.first_sent is not None):
-            if sending.size > room or (sending.first_sent is not None and not self.repeats):
+        for sending in chain(new, told if self.repeats else ()):
+            if sending.size > room:
                 break
             room -= sending.size
             chosen.append(sending)
         return chosen
+
+
+_number = attrgetter("id")
 
 
 def _expired(sending: _Sending, sample: int) -> bool:

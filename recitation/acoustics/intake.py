@@ -5,9 +5,7 @@ the look-ahead after it, which comes again as (part of) the next one: its answer
 keeps time need not know of the look-ahead.
 """
 
-from collections import deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -65,31 +63,38 @@ class Hops:
         self.intake = intake
         self._mel = StreamingLogMel() if intake.kind == "log-mel" else None
         self._loose: Floats = np.zeros(0, np.float32)
-        self._rows: deque[Floats] = deque()
+        self._blocks: list[Floats] = []
+        """Rows that wait, in blocks as they were pushed."""
+        self._waiting = 0
 
     def push(self, pcm: Floats) -> None:
         """Add float32[n] at 16 kHz."""
-        if self._mel is not None:
-            self._rows.extend(self._mel.push(pcm))
-            return
+        rows = self._frames(pcm) if self._mel is None else self._mel.push(pcm)
+        if len(rows):
+            self._blocks.append(rows)
+            self._waiting += len(rows)
+
+    def _frames(self, pcm: Floats) -> Floats:
+        """Whole frames of the waveform."""
         samples = np.concatenate([self._loose, pcm])
         whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
-        self._rows.extend(samples[:whole].reshape(-1, FRAME_SAMPLES))
         self._loose = samples[whole:]
+        return samples[:whole].reshape(-1, FRAME_SAMPLES)
 
     @property
     def ready(self) -> int:
         """Hops that are complete with their look-ahead."""
-        return max(0, len(self._rows) - self.intake.ahead) // self.intake.frames
+        return max(0, self._waiting - self.intake.ahead) // self.intake.frames
 
     def take(self) -> Floats:
         """The next hop, float32 of the intake's shape.  Raises IndexError when none is ready."""
         if not self.ready:
             raise IndexError("no hop is ready")
-        hop = np.stack(list(islice(self._rows, self.intake.shape[0])))
-        for _ in range(self.intake.frames):
-            self._rows.popleft()
-        return hop
+        rows = self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks)
+        rest = rows[self.intake.frames :]
+        self._blocks = [rest] if len(rest) else []
+        self._waiting = len(rest)
+        return rows[: self.intake.shape[0]]
 
 
 def hear(engine: Engine, pcm: Floats) -> Floats:

@@ -106,22 +106,25 @@ class Tempo:
     def __init__(self) -> None:
         self.held = Held()
         """How long a count is when a sound is held."""
-        self._seen: deque[tuple[float, float]] = deque(maxlen=KEPT)
-        """(seconds noted before it, logarithm of the syllable it speaks for)."""
+        self._seen = np.empty((0, 2))
+        """A row for each of the newest: seconds noted before it, logarithm of the syllable it speaks for."""
         self._noted_s = 0.0
         self._harakah_s = math.nan
         self._uncertainty = math.inf
 
     def retained(self) -> TempoState:
         """What another tempo needs to go on."""
-        return TempoState(self._noted_s, tuple(self._seen), *self.held.retained())
+        return TempoState(
+            self._noted_s, tuple((noted, log) for noted, log in self._seen.tolist()), *self.held.retained()
+        )
 
     def recall(self, state: TempoState) -> None:
         """Go on from what was retained."""
         self._noted_s = state.noted_s
-        self._seen.extend(state.syllables)
         self.held.recall(state.madds, state.free_madds)
-        if self._seen:
+        for noted_s, log in state.syllables:
+            self._remember(noted_s, log)
+        if self.observations:
             self._estimate()
 
     @property
@@ -158,12 +161,15 @@ class Tempo:
             raise ValueError(f"{syllables} syllables cannot last {seconds} s: both must be positive")
         if not SHORTEST_S <= seconds / syllables <= LONGEST_S:
             return
-        self._seen.append((self._noted_s, math.log(seconds / syllables)))
+        self._remember(self._noted_s, math.log(seconds / syllables))
         self._noted_s += seconds
         self._estimate()
 
+    def _remember(self, noted_s: float, log: float) -> None:
+        self._seen = np.concatenate([self._seen, [[noted_s, log]]])[-KEPT:]
+
     def _estimate(self) -> None:
-        heard, logs = np.array(self._seen).T
+        heard, logs = self._seen.T
         weights = np.exp((heard - self._noted_s) / MEMORY_S)
         order = np.argsort(logs)
         middle = np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)
