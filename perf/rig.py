@@ -7,11 +7,13 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import socket
 import statistics
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -131,6 +133,20 @@ def free_port() -> int:
         return port
 
 
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """The URL of a Redis of our own. Raises SystemExit where there is none."""
+    if shutil.which("redis-server") is None:
+        raise SystemExit("this needs redis-server (Debian: apt install redis-server)")
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--requirepass", "perf", "--save", ""]
+    with subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL) as process:
+        try:
+            yield f"redis://:perf@127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
 class Server:
     """`talaqqi serve` on a free port, for a with statement."""
 
@@ -157,12 +173,17 @@ class Server:
         self._process.wait(STOP_DEADLINE_S)
 
     def cpu_s(self) -> float:
-        """Processor seconds the process has used."""
-        return cpu_s(self._process.pid)
+        """Processor seconds the process and its workers have used."""
+        return sum(map(cpu_s, self._processes()))
 
     def resident_mb(self) -> float:
-        """Resident memory, 10^6 bytes."""
-        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
+        """Resident memory of all of them, 10^6 bytes; what they share counts for each."""
+        pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._processes())
+        return sum(pages) * PAGE_BYTES / 1e6
+
+    def _processes(self) -> list[int]:
+        pid = self._process.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
     def metric(self, name: str) -> float:
         """A figure of /metrics, the sum over its labels."""
