@@ -313,10 +313,10 @@ const STORED = "talaqqi.lang";
 /** @type {Lang} */
 let current = "ar";
 
-/** @type {Record<Lang, Intl.NumberFormat>} */
 /** Numbers and dates are written as the text about them. */
 const LOCALES = { ar: "ar-u-nu-arab", en: "en" };
 
+/** @type {Record<Lang, Intl.NumberFormat>} */
 const NUMBERS = {
   ar: new Intl.NumberFormat(LOCALES.ar, { useGrouping: false }),
   en: new Intl.NumberFormat(LOCALES.en, { useGrouping: false }),
