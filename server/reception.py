@@ -243,8 +243,10 @@ class Reception:
             logger.exception("session %s: fault while closing", session.id)
         finally:
             await _whole(self._farewell(session))
-            del self.sessions[session.id]
-            del self._by_token[session.resume_token]
+            # Its client may have gone on from the snapshot meanwhile: then these are the names of another session.
+            if self.sessions.get(session.id) is session:
+                del self.sessions[session.id]
+                del self._by_token[session.resume_token]
             self._register.remove(session.watched)
 
     async def _farewell(self, session: Session) -> None:

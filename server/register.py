@@ -62,12 +62,13 @@ class Register:
             self._classes.setdefault(name, {})[watched.id] = watched
 
     def remove(self, watched: Watched) -> None:
-        """A session is over."""
+        """A session is over; another may go on under its id already."""
         for name in watched.classes:
-            sessions = self._classes[name]
-            del sessions[watched.id]
-            if not sessions:
-                del self._classes[name]
+            sessions = self._classes.get(name, {})
+            if sessions.get(watched.id) is watched:
+                del sessions[watched.id]
+                if not sessions:
+                    del self._classes[name]
 
     def of_class(self, name: str) -> Collection[Watched]:
         """See Sessions."""

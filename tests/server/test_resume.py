@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from toy_ear import Running, StartServer, ToyLine
 
+from server.keeper import Keepable
 from server.messages import Error, Feedback, Restored, SummaryMessage, Welcome, WordRow, decode_server
 from server.reciter import Client, Heard, Network, NotKept, Reciter, Recording, encode_recording
 from server.returning import Returning
@@ -230,3 +231,47 @@ async def test_another_process_goes_on_from_the_snapshot(
     assert heard.summary is not None
     assert {word.at for word in heard.summary.words if word.start is not None} == words_told(heard).keys()
     assert isinstance(heard.feedback[-1][1], Feedback) and not isinstance(heard.feedback[-1][1], Restored)
+
+
+@pytest.mark.parametrize("ends_first", ["the one before", "the one that goes on"])
+async def test_a_client_may_be_back_before_its_session_has_wound_up(
+    start_server: StartServer,
+    http: aiohttp.ClientSession,
+    tone: Recording,
+    monkeypatch: pytest.MonkeyPatch,
+    ends_first: str,
+) -> None:
+    running = await start_server()
+    reception = running.server._reception
+    first = SocketReciter(http, running.url, "112", tone)
+    await first.connect()
+    first.begin()
+    await until(lambda: len(first.heard.feedback) >= 5)
+    (session,) = reception.sessions.values()
+    put, slow = reception.keeper.put, asyncio.Event()
+    await put(session)
+
+    async def put_slowly(keepable: Keepable) -> None:
+        if keepable is session:
+            await slow.wait()
+        await put(keepable)
+
+    monkeypatch.setattr(reception.keeper, "put", put_slowly)
+    session.end("overloaded")
+    second = SocketReciter(http, running.url, "112", tone, network=Network(), before=first)
+    await second.connect()
+    (other,) = reception.sessions.values()
+    assert other is not session and other.id == session.id
+    if ends_first == "the one before":
+        slow.set()
+        await until(lambda: sum(task.get_name() == f"session {session.id}" for task in asyncio.all_tasks()) == 1)
+        assert list(reception.sessions.values()) == [other] and reception.find(other.resume_token) is other
+        await second.close()
+    else:
+        await second.close()
+        await running.sessions(0)
+        slow.set()
+    await until(lambda: not any(task.get_name() == f"session {session.id}" for task in asyncio.all_tasks()))
+    assert not reception.sessions
+    async with http.get(f"{running.url}healthz") as response:
+        assert response.status == 200
