@@ -305,6 +305,10 @@ export const WORDS = {
   error_passage: ["الخادم لا يعرف هذا الموضع.", "The server does not know this passage."],
   error_refused: ["رفض الخادم الطلب: {text}", "The server refused: {text}"],
   error_server: ["حدث خلل في الخادم. أحاول بعد {n} ث.", "The server had a fault. Trying again in {n} s."],
+  error_overloaded: [
+    "الخادم لا يلحق بك الآن. أعود إلى موضعك حالما يستطيع.",
+    "The server cannot keep up just now. It goes on from your place as soon as it can.",
+  ],
   error_unreachable: ["تعذّر الوصول إلى الخادم.", "The server cannot be reached."],
 };
 

@@ -2,6 +2,15 @@
 import { t } from "./i18n.js";
 import { WhipError } from "./whip.js";
 
+/** What the server said went wrong, in a session that stands. */
+export class SaidByServer extends Error {
+  /** @param {import("./messages.js").ProtocolError} message */
+  constructor({ code, text }) {
+    super(text);
+    this.code = code;
+  }
+}
+
 /** Why there is no microphone.  @param {unknown} error @returns {string} */
 export function microphoneProblem(error) {
   const name = error instanceof DOMException ? error.name : "";
@@ -13,6 +22,7 @@ export function microphoneProblem(error) {
 
 /** Why a recitation broke off.  @param {Error} error @param {number|null} again_s until the next try @returns {string} */
 export function recitalProblem(error, again_s) {
+  if (error instanceof SaidByServer && error.code === "overloaded") return t("error_overloaded");
   if (!(error instanceof WhipError)) return t("error_refused", { text: error.message });
   if (error.status === 503 || error.status === 429) return t("error_full", { n: again_s ?? 0 });
   if (error.status === 401 || error.status === 403) return t("error_auth");

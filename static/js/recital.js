@@ -28,6 +28,7 @@
  */
 import { beginSession, takeFeedback, takeRestored, takeSummary } from "./follow.js";
 import { AUTO } from "./messages.js";
+import { SaidByServer } from "./problems.js";
 import { KEPT_MS, forget, keep } from "./resume.js";
 import { WhipError } from "./whip.js";
 
@@ -335,7 +336,7 @@ export class Recital {
     } else if (message.type === "error" && message.code === "bad_reading") {
       this.listener.onrefused(message.text);
     } else if (message.type === "error" && message.code !== "not_seeking") {
-      this.listener.onerror(new WhipError(400, message.text, null), null);
+      this.listener.onerror(new SaidByServer(message), null);
     }
   }
 

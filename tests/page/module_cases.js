@@ -10,6 +10,7 @@ import { setLanguage, t } from "/static/js/i18n.js";
 import { nameOf, signOf } from "/static/js/letters.js";
 import { MushafView } from "/static/js/mushaf_view.js";
 import { formatRef, parseRef, searchSurahs } from "/static/js/passage.js";
+import { SaidByServer, recitalProblem } from "/static/js/problems.js";
 import { dayName, everyDay, minutesChart, progressParts, ruleLine } from "/static/js/progress_view.js";
 import { CHOICES, USUAL, choose, keepReading, keptReading, readingOf, written } from "/static/js/reading.js";
 import { ReadingDialog } from "/static/js/reading_dialog.js";
@@ -717,6 +718,12 @@ const cases = {
     equal([opened, parts[2].querySelector("meter").value], [["112:1"], 0.75]);
     equal(parts[2].querySelector(".weak-count").textContent, "30 of 40");
     equal(progressParts({ ...progress, days: [] }, now, { ayahName: String }).map((part) => part.tagName), ["P"]);
+  },
+  what_the_server_says_is_told_in_the_page_s_words_where_it_has_some() {
+    setLanguage("en");
+    const problem = (code) => recitalProblem(new SaidByServer({ type: "error", code, text: "51 hops wait" }), null);
+    equal(problem("overloaded"), t("error_overloaded"));
+    equal(problem("bad_message"), "The server refused: 51 hops wait");
   },
   the_median_is_of_the_newest() {
     const median = new RunningMedian(3);
