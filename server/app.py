@@ -29,8 +29,10 @@ from recitation.prosody.pitch import SwiftPitch
 from recitation.retained import LineState
 from recitation.tajweed.moshaf import Moshaf
 from recitation.vad import SileroVad
+from server import bad_requests
 from server.api import Api, Passages
 from server.auth import Tokens
+from server.bad_requests import SERVER
 from server.config import Config, ConfigError
 from server.event_stream import Events
 from server.finder import Finder
@@ -80,6 +82,7 @@ HEADERS = {
     ),
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
+    "Server": SERVER,
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -231,6 +234,7 @@ class Server:
 
     def application(self) -> web.Application:
         """The web application; its start starts the encoder loop and the sessions, its end ends them."""
+        bad_requests.install()
         app = web.Application(middlewares=[report], client_max_size=self.config.offer_bytes)
         if self.node is not None:
             from server.fleet.gate import Gate

@@ -26,7 +26,7 @@ def problem(
         headers["Retry-After"] = str(retry_after_s)
     if challenge is not None:
         headers["WWW-Authenticate"] = challenge
-    return kind(text=_body(text), content_type="application/json", headers=headers)
+    return kind(text=error_body(text), content_type="application/json", headers=headers)
 
 
 def permitted(metrics: Metrics, check: Callable[[], T]) -> T:
@@ -49,14 +49,15 @@ async def report(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPError as error:
         if error.content_type != "application/json":
             error.content_type = "application/json"
-            error.text = _body(error.reason)
+            error.text = error_body(error.reason)
         raise
     except Unavailable as error:
         raise problem(web.HTTPServiceUnavailable, str(error), retry_after_s=5) from error
     except Exception:
         logger.exception("%s %s: fault", request.method, request.rel_url.path)
-        return web.Response(status=500, text=_body("the server made a mistake"), content_type="application/json")
+        return web.Response(status=500, text=error_body("the server made a mistake"), content_type="application/json")
 
 
-def _body(text: str) -> str:
+def error_body(text: str) -> str:
+    """What every answer that reports an error says."""
     return json.dumps({"error": text}, ensure_ascii=False)

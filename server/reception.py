@@ -146,6 +146,7 @@ class Reception:
         """Take a session up over another connection: the connection, None for one that goes on from a snapshot. Raises
         503 when no session can be taken."""
         if isinstance(kept, Retained):
+            kept = kept.aged(time.time())
             verses, line = await self._line_of(kept)
             # Another request may have been quicker.
             live = self.find(kept.token)
@@ -162,7 +163,7 @@ class Reception:
         """A line that goes on with a snapshot. Raises 404 when the passage is none any more, 503."""
         state = kept.line
         if state is not None:
-            state = later(state, -kept.samples_at(time.time()))
+            state = later(state, -kept.samples)
         return await self._line(kept.verses, state, web.HTTPNotFound)
 
     async def _line(self, verses: str, state: LineState | None, no_passage: type[web.HTTPError]) -> tuple[str, Line]:

@@ -3,6 +3,8 @@
 Small and complete: whose session it is, where it stands, what was said of every word. No sound, no address of anybody.
 """
 
+from typing import Self
+
 import msgspec
 
 from recitation.audio import SAMPLE_HZ
@@ -53,9 +55,10 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     may_listen: bool | None = None
     """What the student said to being listened to."""
 
-    def samples_at(self, now: float) -> int:
-        """The session's clock at Unix time `now`: it goes on while nobody hears."""
-        return self.samples + max(0, round((now - self.at) * SAMPLE_HZ))
+    def aged(self, now: float) -> Self:
+        """As it stands at Unix time `now`: the session's clock goes on while nobody hears."""
+        gone_s = max(0.0, now - self.at)
+        return msgspec.structs.replace(self, at=self.at + gone_s, samples=self.samples + round(gone_s * SAMPLE_HZ))
 
     @property
     def holder(self) -> Holder:

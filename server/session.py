@@ -95,7 +95,7 @@ class Session:
         self._presence = Presence(config, self._began)
         self._telling = Telling(lambda: self.transport, self.watched, metrics=metrics, began=self._began)
         seat = live.join(line, self._heard, self._broke, transport.way)
-        away = 0 if kept is None else kept.samples_at(time.time())
+        away = 0 if kept is None else kept.samples
         self._intake = Intake(live, seat, self._began, SessionClock(away))
         self._passages = Passages(
             verses,

@@ -240,8 +240,12 @@ class Watching:
                 sessions[tile.session] = FarSession(node, tile, self._ask, self._wake.set)
 
     async def _ask(self, session: FarSession, message: TeacherMessage, by: str) -> Told | Error:
+        class_name = next(
+            (of for (_, of), told in self._told.items() if told.sessions.get(session.id) is session), None
+        )
+        if class_name is None:
+            return Error("no_session", "this class has no such session now")
         number = next(self._ids)
-        class_name = next(of for (_, of), told in self._told.items() if told.sessions.get(session.id) is session)
         answer: asyncio.Future[Told | Error] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
         try:

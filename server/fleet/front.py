@@ -20,6 +20,7 @@ from aiohttp import WSMsgType, web
 from cachetools import LRUCache
 from multidict import CIMultiDict
 
+from server import bad_requests
 from server.fleet.messages import Beat
 from server.fleet.placement import SENT_S
 from server.handshake import session_token, subprotocols
@@ -107,6 +108,7 @@ class Front:
 
     def application(self) -> web.Application:
         """The web application."""
+        bad_requests.install()
         app = web.Application(client_max_size=BODY_BYTES)
         app.add_routes(
             [

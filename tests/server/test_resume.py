@@ -222,8 +222,8 @@ async def test_another_process_goes_on_from_the_snapshot(
     one, other = welcomes(heard)
     assert one.session == other.session and other.resumed
     (recovery,) = returning.recoveries
-    told = {row.at for at, m in heard.feedback if at < recovery.opened for row in m.words}
-    assert {row.at for m in recovery.restored for row in m.words} == told
+    told = {row.at: row.start for at, m in heard.feedback if at < recovery.opened for row in m.words}
+    assert {row.at: row.start for m in recovery.restored for row in m.words} == told, "when, too, to the sample"
     ids = [row.id for _, m in heard.feedback for row in m.words]
     assert len(set(ids)) == len(words_told(heard)), "no number is used twice"
     samples = [m.sample for _, m in sorted(heard.feedback, key=lambda one: one[1].seq)]

@@ -343,6 +343,37 @@ async def test_an_unchanged_file_costs_its_headers_and_nothing_more(start_server
     await writer.wait_closed()
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00",
+        b"GET /whip\x00 HTTP/1.1\r\n\r\n",
+        b"<b>GET</b> / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nno header\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + 9000 * b"a" + b"\r\n\r\n",
+        b"POST /whip HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_told_so_in_json(start_server: StartServer, sent: bytes) -> None:
+    running = await start_server()
+    address = urlsplit(running.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(sent)
+    head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    assert head.startswith(b"HTTP/1.0 400 ") or head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body) == {"error": "this is no HTTP request that can be read"}
+    assert b"\r\nContent-Type: application/json" in head and b"aiohttp" not in head
+
+
+async def test_no_answer_names_a_library(start_server: StartServer, http: aiohttp.ClientSession) -> None:
+    running = await start_server()
+    for path in ("", "healthz", "nothing", "static/icon.svg"):
+        async with http.get(running.url + path) as response:
+            assert response.headers["Server"] == "talaqqi"
+
+
 async def test_the_api(start_server: StartServer, http: aiohttp.ClientSession) -> None:
     running = await start_server()
     surahs = await (await http.get(f"{running.url}api/surahs")).json()
