@@ -22,14 +22,14 @@ def install() -> None:
 
 
 def _handle_error(
-    connection: web.RequestHandler,
+    self: web.RequestHandler,
     request: web.BaseRequest,
     status: int = 500,
     exc: BaseException | None = None,
     message: str | None = None,
 ) -> web.StreamResponse:
     """Raises ConnectionError when an answer has begun."""
-    status = _aiohttps_own(connection, request, status, exc, message).status
+    status = _aiohttps_own(self, request, status, exc, message).status
     bad = status < HTTPStatus.INTERNAL_SERVER_ERROR
     text = "this is no HTTP request that can be read" if bad else "the server made a mistake"
     headers = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}

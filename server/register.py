@@ -70,6 +70,10 @@ class Register:
                 if not sessions:
                     del self._classes[name]
 
+    def __contains__(self, session: str) -> bool:
+        """Whether a session is live here that somebody may watch."""
+        return any(session in sessions for sessions in self._classes.values())
+
     def of_class(self, name: str) -> Collection[Watched]:
         """See Sessions."""
         return tuple(watched for watched in self._classes.get(name, {}).values() if not watched.over)

@@ -5,6 +5,8 @@ Authorization header on the way to another host (Fetch, HTTP-redirect fetch; aio
 carries a ticket that is good for ten seconds and once, for which the other node finds the token in Redis. A browser's
 WebSocket follows no redirect: `POST /ws` answers where to open it.
 
+`POST /whep/{session}` is answered in the same way where another node has the session.
+
 A session token (`once.…`) lies in Redis and nowhere else until it is used, so that it is good on any node, once.
 """
 
@@ -28,6 +30,8 @@ from server.problems import Handler, permitted, problem
 
 PLACED = "placed"
 """Query parameter: another node chose this one, which sends the client no further."""
+
+LISTEN = "/whep/"
 
 RESUME = "resume"
 """Query parameter: a session is taken up."""
@@ -85,6 +89,8 @@ class Gate:
                 return await self._issue(request, handler)
             case ("POST", "/whip") | ("GET", "/ws"):
                 return await self._open(request, handler)
+            case "POST", path if path.startswith(LISTEN):
+                return await self._listen(request, handler)
             case ("OPTIONS", "/whip") | ("GET", "/api/me") if (token := session_token(request)) is not None:
                 await self._adopt(token)
                 response = await handler(request)
@@ -112,8 +118,24 @@ class Gate:
             if token is not None:
                 await self._share(token)
             raise
+        return self._located(response)
+
+    async def _listen(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A teacher whose token is good and whose student is not here is sent to where the student is."""
+        placed = request.query.get(PLACED)
+        if placed:
+            request = await self._redeem(request, placed)
+        try:
+            return self._located(await handler(request))
+        except web.HTTPNotFound:
+            home = None if placed else await self._node.home_of(request.path.removeprefix(LISTEN))
+            if home is None or (url := await self._at(home, request)) is None:
+                raise
+            return web.Response(status=307, headers={"Location": str(url)})
+
+    def _located(self, response: web.StreamResponse) -> web.StreamResponse:
+        """With an absolute Location: what follows must reach this node, also where a load balancer stands in front."""
         if self._node.url and "Location" in response.headers:
-            # What follows must reach this node, also where a load balancer stands in front of all.
             response.headers["Location"] = self._node.url + response.headers["Location"]
         return response
 
@@ -128,6 +150,10 @@ class Gate:
         """The same address at the node that should have the session; None: here."""
         if PLACED in request.query or (base := self._node.elsewhere()) is None:
             return None
+        return await self._at(base, request)
+
+    async def _at(self, base: str, request: web.Request) -> URL | None:
+        """The same address at another node, with a ticket for the token; None when Redis keeps none."""
         ticket = "anyone"
         if (bearer := authorization(request)) is not None:
             ticket = secrets.token_urlsafe(18)

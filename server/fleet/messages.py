@@ -103,7 +103,24 @@ class Yielded(msgspec.Struct, frozen=True, tag="yielded"):
     v: Literal[1] = VERSION
 
 
-NodeMessage = Beat | Bye | Want | News | Ask | Answer | Claim | Yielded
+class Where(msgspec.Struct, frozen=True, tag="where"):
+    """Whoever has a session, say so; to everybody."""
+
+    node: str
+    id: int
+    session: str
+    v: Literal[1] = VERSION
+
+
+class Here(msgspec.Struct, frozen=True, tag="here"):
+    """The session of `where` is on `node`; to the node that asked."""
+
+    node: str
+    id: int
+    v: Literal[1] = VERSION
+
+
+NodeMessage = Beat | Bye | Want | News | Ask | Answer | Claim | Yielded | Where | Here
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[NodeMessage] = msgspec.json.Decoder(NodeMessage)

@@ -18,15 +18,18 @@ from server.fleet.messages import (
     Beat,
     Bye,
     Claim,
+    Here,
     News,
     NodeMessage,
     Want,
+    Where,
     Yielded,
     decode_node,
     encode_node,
 )
 from server.fleet.placement import BEAT_S, LIFE_S, Members
 from server.fleet.snapshots import RedisSnapshots
+from server.fleet.whereabouts import Whereabouts
 from server.live import Live
 from server.metrics import Metrics
 from server.register import Register
@@ -57,6 +60,7 @@ class Node:
         self.members = Members(self.url, random.Random())
         self.watching = Watching(here, self.name, self.post, clock)
         self.telling = Telling(here, self.name, self.post, clock)
+        self.whereabouts = Whereabouts(self.name, here.__contains__, self.post)
         self.snapshots = RedisSnapshots(self.link, self.name, self.members, self.post)
 
     def post(self, channel: str, message: NodeMessage) -> bool:
@@ -73,6 +77,11 @@ class Node:
     def elsewhere(self) -> str | None:
         """The URL of the node that should have a session asked for here; None: this one, or there is no better."""
         return self.members.elsewhere(self.beat, self._clock()) if self.link.up else None
+
+    async def home_of(self, session: str) -> str | None:
+        """The URL of the other node that a session is on, where it has one of its own; None: there is no such node."""
+        node = await self.whereabouts.of(session)
+        return None if node is None else self.members.url_of(node)
 
     @property
     def urls(self) -> list[str]:
@@ -153,3 +162,7 @@ class Node:
                 self.snapshots.claimed(message)
             case Yielded():
                 self.snapshots.yielded(message)
+            case Where():
+                self.whereabouts.asked(message)
+            case Here():
+                self.whereabouts.told(message)

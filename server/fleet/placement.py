@@ -82,6 +82,11 @@ class Members:
         """Where the other nodes are reached."""
         return frozenset(member.beat.url for member in self._members.values()) - {self._url, ""}
 
+    def url_of(self, node: str) -> str | None:
+        """Where a node is reached that is not behind our own front."""
+        member = self._members.get(node)
+        return None if member is None or member.beat.url in ("", self._url) else member.beat.url
+
     def anybody(self, now: float) -> bool:
         """Some other node takes sessions, be it behind the same front."""
         return any(member.beat.accepts and member.heard >= now - LIFE_S for member in self._members.values())

@@ -12,10 +12,11 @@ import aiohttp
 import pytest
 from redis_process import RedisProcess, free_port
 from test_monitor import SECRET, hear, made_up, token, watching
+from test_whep import Listening, reciting
 from toy_ear import Running, StartServer
 
 from recitation.events import Status
-from server.messages import Error, Overruled, Remark
+from server.messages import Consent, Error, Overruled, Remark
 from server.reciter import Reciter, ReciterError, Recording
 from server.roles import Role
 from server.socket_reciter import SocketReciter
@@ -202,6 +203,64 @@ async def test_a_full_node_says_where_to_open_a_websocket(
     assert other.server.live.taken == 1, "a program's WebSocket follows the redirect"
     for one in (first, second):
         await one.close()
+
+
+async def test_a_teacher_on_one_node_listens_to_a_student_on_another(
+    start_node: StartNode, http: aiohttp.ClientSession, tone: Recording
+) -> None:
+    here = await start_node(reached=True, secret=SECRET)
+    there = await start_node(reached=True, secret=SECRET)
+    student = Reciter(http, there.url, "112", tone, token=token(Role.STUDENT, "boys"))
+    teacher = Listening(http, here.url, token(Role.TEACHER, "boys"))
+    async with reciting(student) as session:
+        assert student.location is not None and urlsplit(str(student.location)).port == urlsplit(there.url).port
+        refused = await teacher.post(session)
+        assert refused.status == 403 and "being asked" in (await refused.json())["error"], "consent is asked there"
+        student.send(Consent(1, True))
+        async with asyncio.timeout(5):
+            while (answer := await teacher.post(session)).status != 201:
+                await asyncio.sleep(0.05)
+        assert [sent.status for sent in answer.history] == [307]
+        await teacher.accept(answer)
+        assert teacher.location is not None and urlsplit(teacher.location).port == urlsplit(there.url).port
+        student.begin()
+        await until(lambda: len(teacher.got) > 20)
+        async with http.delete(teacher.location, headers=teacher.headers) as response:
+            assert response.status == 200
+        await until(lambda: there.server.metrics.listeners.value == 0)
+    await teacher.peer.close()
+
+
+async def test_who_may_not_listen_may_not_by_way_of_another_node(
+    start_node: StartNode, http: aiohttp.ClientSession, tone: Recording
+) -> None:
+    here = await start_node(reached=True, secret=SECRET)
+    there = await start_node(reached=True, secret=SECRET)
+    student = Reciter(http, there.url, "112", tone, token=token(Role.STUDENT, "girls"))
+    async with reciting(student) as session:
+        student.send(Consent(1, True))
+        for name, bearer, status, sent_on in (
+            (session, None, 401, 0),
+            (session, token(Role.STUDENT, "girls"), 403, 1),
+            (session, token(Role.TEACHER, "boys"), 403, 1),
+            ("nobody", token(Role.TEACHER, "girls"), 404, 0),
+        ):
+            stranger = Listening(http, here.url, bearer)
+            response = await stranger.post(name)
+            assert (response.status, len(response.history)) == (status, sent_on)
+            await stranger.peer.close()
+
+
+async def test_a_session_whose_node_has_gone_cannot_be_asked(start_node: StartNode) -> None:
+    here, there = await start_node(), await start_node()
+    made_up(there)
+    assert here.server.node is not None and there.server.node is not None
+    sessions = here.server.node.watching
+    await until(lambda: len(sessions.of_class("open")) == 1)
+    (far,) = sessions.of_class("open")
+    sessions.left(there.server.node.name)
+    refused = await far.ask(TeacherRemark(1, far.id, "are you there?"), "7")  # type: ignore[attr-defined]
+    assert isinstance(refused, Error) and refused.code == "no_session"
 
 
 async def test_redis_dies_and_no_student_notices(

@@ -12,6 +12,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtpPacket
 from toy_ear import Running, StartServer
+from yarl import URL
 
 from server.messages import Consent, Listened
 from server.reciter import PACKET_RTP, Client, Reciter, Recording
@@ -66,9 +67,12 @@ class Listening:
 
     async def begin(self, session: str) -> None:
         """Listen, and wait until the connection stands."""
-        response = await self.post(session)
+        await self.accept(await self.post(session))
+
+    async def accept(self, response: aiohttp.ClientResponse) -> None:
+        """The answer is here: wait until the connection stands."""
         assert response.status == 201, await response.text()
-        self.location = f"{self.url}{response.headers['Location'].removeprefix('/')}"
+        self.location = str(response.url.join(URL(response.headers["Location"])))
         await self.peer.setRemoteDescription(RTCSessionDescription(await response.text(), "answer"))
         await until(lambda: self.peer.connectionState == "connected")
 
