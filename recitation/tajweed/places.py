@@ -1,8 +1,8 @@
 """Which rules hold at the phones just heard, as soon as that is certain.
 
-A word's form is known only when it is over: the same vowel is natural when the word is joined to the next and ʿāriḍ
-when it is stopped at.  Rules that hold in both forms are told when their last phone is closed, the others at the word's
-end.
+The same vowel is natural when the word is joined to the next and ʿāriḍ when it is stopped at.  Rules that hold in both
+forms are told when their last phone is closed, the others when the phone after one tells the forms apart: the vowel
+with which a word is joined shows before it is over.
 """
 
 from collections.abc import Sequence
@@ -54,6 +54,8 @@ class Places:
             found += [Found(instance, (heard,), home) for instance, home in self._carried]
             self._carried = []
         self._forms = {stopped: form for stopped, form in self._forms.items() if self._fits(form[0])}
+        going_on = {stopped: form for stopped, form in self._forms.items() if self._goes_on(form[0], stopped)}
+        self._forms = going_on or self._forms  # none fits where a phone was left out
         stopped = heard.following is None
         if stopped in self._forms and index == len(self._forms[stopped][0]) - 1:
             return found + self._end(stopped)
@@ -86,6 +88,14 @@ class Places:
         """Whether the word can be in a form, by its newest phone."""
         newest = self._heard[-1].phone
         return newest.index < len(form) and form[newest.index].script == newest.unit
+
+    def _goes_on(self, form: Form, stopped: bool) -> bool:
+        """Whether the word, in a form, goes on with the phone joined to its newest one; before a pause any may."""
+        newest = self._heard[-1]
+        if newest.following is None:
+            return True
+        after = newest.phone.index + 1
+        return form[after].script == newest.following if after < len(form) else not stopped
 
     def _rules_over(self, rules: tuple[Instance, ...]) -> list[Instance]:
         """Rules whose last phone has been heard."""

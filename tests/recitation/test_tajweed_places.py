@@ -99,6 +99,19 @@ def test_what_holds_in_either_form_is_told_at_its_phone(lexicon: Lexicon) -> Non
     assert when[arid] == ("1:2:4", last) and arid[2] < last
 
 
+def test_forms_are_told_apart_by_the_phone_that_comes_next(lexicon: Lexicon) -> None:
+    # ٱلرَّحِيمِ: joined, its madd is natural as soon as a vowel is known to come after its last letter.
+    words = lexicon.words(parse_reference("1:3-4"))
+    places = Places(words, Moshaf())
+    told_at = [
+        heard.phone
+        for heard in said(words, set())
+        for found in places.push(heard)
+        if (found.at, found.instance.rule) == ("1:3:2", Rule.MADD_TABII)
+    ]
+    assert [(phone.unit, phone.at) for phone in told_at] == [("م", "1:3:2")]
+
+
 def test_a_word_said_again_has_its_rules_again(lexicon: Lexicon) -> None:
     words = lexicon.words(parse_reference("112:1"))
     places = Places(words, Moshaf())

@@ -50,18 +50,27 @@ class WeightValidator:
         self._offsets: deque[tuple[Heard, Offset]] = deque(maxlen=_KEPT)
         """Letters with the /a/ after them, from the voice's light one."""
         self._waiting: list[Found] = []
+        """Letters of which the ear is not certain, until the /a/ after them is over."""
 
     def hear(self, heard: Heard, found: Sequence[Found]) -> list[RuleVerdict]:
         """See ``recitation.tajweed.validators.Validator``."""
         letter, self._before = self._before, heard
         if letter is not None and heard.phone.unit == FATHAH and letter.phone.end == heard.phone.start:
             self._measure(letter, heard)
-        ready, self._waiting = self._waiting, []
+        verdicts, self._waiting = [self._by_vowel(place) for place in self._waiting], []
         for place in found:
-            if place.instance.rule.family is Family.WEIGHT:
-                awaits = place.phones[-1] is heard and heard.following == FATHAH
-                (self._waiting if awaits else ready).append(place)
-        return [self._judge(place) for place in ready]
+            if place.instance.rule.family is not Family.WEIGHT:
+                continue
+            verdict = _by_ear(place)
+            if verdict is None and place.phones[-1] is heard and self._vowel_may_tell(heard):
+                self._waiting.append(place)
+            else:
+                verdicts.append(verdict or self._by_vowel(place))
+        return verdicts
+
+    def _vowel_may_tell(self, letter: Heard) -> bool:
+        """Whether what comes after a letter is a vowel that can be compared with the voice's others."""
+        return letter.following == FATHAH and self._voice.knows(FATHAH)
 
     def _measure(self, letter: Heard, vowel: Heard) -> None:
         """Take the formants of the /a/ after a letter, where anything can come of them."""
@@ -82,15 +91,9 @@ class WeightValidator:
         if teaches:
             self._voice.note(FATHAH, formants)
 
-    def _judge(self, place: Found) -> RuleVerdict:
-        """By the ear where it is certain, else by the vowel, else not at all."""
+    def _by_vowel(self, place: Found) -> RuleVerdict:
+        """By the /a/ after the letter, if anything is known of it."""
         heavy, phone = place.instance.rule is Rule.TAFKHIM, place.phones[-1].phone
-        if not is_sure(place):
-            return unclear(place)
-        if heavy and phone.p < FAINT and phone.heard and phone.heard[0] == LIGHT_TWINS.get(phone.unit[0]):
-            return answer(place, Severity.ERROR, Slip.LIGHT, 1 - phone.p, phone.heard)
-        if phone.unit[0] in ISTILA and phone.p >= CONFIDENT:
-            return answer(place, Severity.FINE, None, phone.p)
         offset = next((offset for letter, offset in self._offsets if letter is place.phones[-1]), None)
         light = None if offset is None else lightness(offset)
         if offset is None or light is None:
@@ -103,6 +106,22 @@ class WeightValidator:
         if phone.p < FAINT:
             return unclear(place)
         return answer(place, Severity.FINE, None, probability(-light if heavy else light))
+
+
+def _by_ear(place: Found) -> RuleVerdict | None:
+    """What is to be said of a letter whatever its vowel is like; None where that decides."""
+    phone = place.phones[-1].phone
+    if not is_sure(place):
+        return unclear(place)
+    if place.instance.rule is Rule.TAFKHIM and phone.p < FAINT and _twin_is_heard(phone):
+        return answer(place, Severity.ERROR, Slip.LIGHT, 1 - phone.p, phone.heard)
+    if phone.unit[0] in ISTILA and phone.p >= CONFIDENT:
+        return answer(place, Severity.FINE, None, phone.p)
+    return None
+
+
+def _twin_is_heard(phone: PhoneVerdict) -> bool:
+    return bool(phone.heard) and phone.heard[0] == LIGHT_TWINS.get(phone.unit[0])
 
 
 def _vowel_is_asked(letter: PhoneVerdict) -> bool:
