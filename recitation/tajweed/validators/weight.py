@@ -121,7 +121,7 @@ def _by_ear(place: Found) -> RuleVerdict | None:
 
 
 def _twin_is_heard(phone: PhoneVerdict) -> bool:
-    return bool(phone.heard) and phone.heard[0] == LIGHT_TWINS.get(phone.unit[0])
+    return phone.heard is not None and phone.heard[:1] == LIGHT_TWINS.get(phone.unit[0])
 
 
 def _vowel_is_asked(letter: PhoneVerdict) -> bool:
