@@ -155,12 +155,12 @@ def test_it_is_built_and_asked_quickly(lexicon: Lexicon) -> None:
     built = time.process_time()
     part = beginning(spoken("2:282"), SECONDS)
     spent = []
-    for _ in range(5):
+    for _ in range(15):
         asked = time.process_time()
         locator.locate(part)
         spent.append(time.process_time() - asked)
     assert built - begun < 0.5
-    assert min(spent) < 0.15  # 20 ms where nothing else runs; a core that is shared counts its waiting for memory too
+    assert min(spent) < 0.05
 
 
 def arguments(*line: str | Path) -> argparse.Namespace:
