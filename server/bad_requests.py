@@ -11,7 +11,7 @@ from aiohttp import web
 from server.problems import error_body
 
 SERVER = "talaqqi"
-"""`Server` of every answer: no names and versions of libraries."""
+"""`Server` of what is answered here and by a node: no names and versions of libraries."""
 
 _aiohttps_own = web.RequestHandler.handle_error
 

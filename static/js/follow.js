@@ -318,11 +318,15 @@ export function takeSummary(follow, summary) {
   return touched;
 }
 
+/** How a word with a verdict looks: one that was left out as a wrong one.  @param {Verdict} verdict @returns {Status} */
+export function lookOf(verdict) {
+  return verdict === "omitted" ? "wrong" : /** @type {Status} */ (verdict);
+}
+
 /** @param {Follow} follow @param {number} index @returns {Status} */
 export function statusOf(follow, index) {
   const word = follow.words[index];
-  if (word.verdict === "omitted") return "wrong";
-  if (word.verdict !== null) return /** @type {Status} */ (word.verdict);
+  if (word.verdict !== null) return lookOf(word.verdict);
   if (index === follow.here) return "current";
   return word.passed ? "tentative" : "pending";
 }

@@ -19,6 +19,14 @@ export const DAYS = 30;
 /** Days are those of the clock on this device. */
 export const ofDays = () => `days=${DAYS}&offset_min=${-new Date().getTimezoneOffset()}`;
 
+/** To a tenth.  @param {number} seconds */
+export const minutes = (seconds) => Math.round(seconds / 6) / 10;
+
+/** What is told of a session in a line.  @param {SessionLine} line */
+export function figuresOf({ voice_s, counts: { accepted, words }, letter_slips, rule_slips }) {
+  return { minutes: minutes(voice_s), accepted, words, slips: letter_slips + rule_slips };
+}
+
 /**
  * @param {string} path under /api/ @param {string} token empty for none @param {RequestInit} [options]
  * @returns {Promise<any>} the answer @throws with the server's reason where it refuses

@@ -5,8 +5,9 @@
  * @typedef {import("./kept.js").SessionLine} SessionLine
  * @typedef {import("./kept.js").WordLine} WordLine
  */
-import { moment, number, t } from "./i18n.js";
-import { askKept } from "./kept.js";
+import { lookOf } from "./follow.js";
+import { moment, t } from "./i18n.js";
+import { askKept, figuresOf } from "./kept.js";
 import { describe } from "./mushaf_view.js";
 import { part } from "./parts.js";
 import { fetchPassage, splitAddress } from "./passage.js";
@@ -54,16 +55,13 @@ export class PastSessions {
 
   /** @param {SessionLine} line */
   #row(line) {
-    const { began, voice_s, verses, counts, letter_slips, rule_slips } = line;
     const item = part("", undefined, "li");
     const details = part("past-session", undefined, "details");
     const head = part("past-head", undefined, "summary");
-    const slips = letter_slips + rule_slips;
-    const minutes = number(Math.round(voice_s / 6) / 10);
     head.append(
-      part("past-name", this.passageName(verses), "span"),
-      part("past-when", moment(began), "span"),
-      part("past-told", t("past_told", { minutes, accepted: counts.accepted, words: counts.words, slips }), "span"),
+      part("past-name", this.passageName(line.verses), "span"),
+      part("past-when", moment(line.began), "span"),
+      part("past-told", t("past_told", figuresOf(line)), "span"),
     );
     const body = part("past-body");
     details.append(head, body);
@@ -112,7 +110,7 @@ export function wordsJudged(words, texts) {
   for (const word of texts) {
     if (!heard.has(ayahOf(word.at))) continue;
     const verdict = judged.get(word.at) ?? null;
-    const status = verdict === "omitted" ? "wrong" : (verdict ?? "pending");
+    const status = verdict === null ? "pending" : lookOf(verdict);
     const span = part(verdict === "omitted" ? "w omitted" : "w", word.text, "span");
     span.dataset.status = status;
     text.append(span, " ");

@@ -1,6 +1,6 @@
 /** Progress as it is shown to a student and to the student's teacher: plain SVG and lists. */
 import { dated, language, number, t } from "./i18n.js";
-import { DAYS } from "./kept.js";
+import { DAYS, minutes } from "./kept.js";
 import { nameOf } from "./letters.js";
 import { part } from "./parts.js";
 import { ruleName } from "./rule_words.js";
@@ -82,7 +82,7 @@ export function minutesChart(days, now) {
 /** @param {string} day @param {Day} told */
 function dayTold(day, told) {
   const accepted = told.accepted === null ? "–" : number(Math.round(100 * told.accepted));
-  return t("progress_day", { day: dayName(day), n: Math.round(told.voice_s / 6) / 10, words: told.words, accepted });
+  return t("progress_day", { day: dayName(day), n: minutes(told.voice_s), words: told.words, accepted });
 }
 
 /** @param {readonly Day[]} days @returns {string} */

@@ -5,7 +5,7 @@
  * @typedef {import("./messages.js").Remark} Remark
  * @typedef {import("./messages.js").Overruled} Overruled
  */
-import { overrule } from "./follow.js";
+import { lookOf, overrule } from "./follow.js";
 import { t } from "./i18n.js";
 import { describe } from "./mushaf_view.js";
 import { noteEvent } from "./observe.js";
@@ -84,7 +84,7 @@ export class Remarks {
 
 /** @param {Overruled} note */
 function statusText({ status }) {
-  return t("note_overruled", { status: describe(status, status === "omitted" ? "wrong" : status) });
+  return t("note_overruled", { status: describe(status, lookOf(status)) });
 }
 
 /** The teacher's own words, whatever their language.  @param {string} text */

@@ -5,6 +5,7 @@
  * @typedef {import("./follow.js").Follow} Follow
  * @typedef {import("./said_when.js").SaidWhen} SaidWhen
  */
+import { lookOf } from "./follow.js";
 import { isBroken } from "./rules.js";
 
 /** More words are on no screen. */
@@ -64,7 +65,7 @@ export class VoiceMarks {
       const at = this.words++;
       this.wordFrom[at] = span[0];
       this.wordTo[at] = span[1];
-      this.wordTone[at] = word.verdict === "omitted" ? "wrong" : word.verdict;
+      this.wordTone[at] = lookOf(word.verdict);
       this.wordText[at] = word.text;
     }
     for (const rule of word.rules) {

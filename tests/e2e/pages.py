@@ -183,10 +183,8 @@ class Watched:
         self.page.wait_for_selector("html[data-summary=open]", timeout=10_000)
 
     def picture(self, name: str) -> None:
-        """Keep a picture of the page where the environment says so."""
-        if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
-            self.page.wait_for_timeout(600)  # Panels and the light glide.
-            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+        """See the function ``picture``."""
+        picture(self.page, name, glides_ms=600)  # Panels and the light glide.
 
 
 def play(button: Locator) -> None:
@@ -212,9 +210,10 @@ def findings(page: Page) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in GRAVE]
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep a picture where the environment says so."""
+def picture(page: Page, name: str, glides_ms: float = 0) -> None:
+    """Keep a picture where the environment says so, once nothing glides any more."""
     if folder := os.environ.get("TALAQQI_SCREENSHOTS"):
+        page.wait_for_timeout(glides_ms)
         page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 

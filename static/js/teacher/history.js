@@ -1,6 +1,6 @@
 /** Who recited in the class before, and how it goes for each: sessions, weak rules and letters, a trend for each rule. */
-import { moment, number, t } from "../i18n.js";
-import { askKept, ofDays } from "../kept.js";
+import { moment, t } from "../i18n.js";
+import { askKept, figuresOf, ofDays } from "../kept.js";
 import { part } from "../parts.js";
 import { progressParts, section } from "../progress_view.js";
 
@@ -87,7 +87,6 @@ function nameOfStudent({ name, student }) {
 }
 
 /** @param {SessionLine} line */
-function sessionTold({ began, verses, counts, voice_s, letter_slips, rule_slips }) {
-  const told = { verses, minutes: number(Math.round(voice_s / 6) / 10), accepted: counts.accepted, words: counts.words };
-  return `${moment(began)} · ${t("records_session", { ...told, slips: letter_slips + rule_slips })}`;
+function sessionTold(line) {
+  return `${moment(line.began)} · ${t("records_session", { verses: line.verses, ...figuresOf(line) })}`;
 }
