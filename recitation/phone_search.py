@@ -51,9 +51,12 @@ def fitting_costs(units: NDArray[np.uint8], heard: Floats) -> Costs:
     # costs[i]: of what is heard from the next phone on, said from unit i of the text on.
     costs = np.zeros(len(units) + 2, np.uint16)
     costs[-2:] = NEVER
+    here, after, second = costs[:-2], costs[1:-1], costs[2:]
+    places = units.astype(np.intp)  # else each take converts them
+    said, sounds = np.empty_like(here), np.empty_like(here)
     for table, extra in zip(tables[::-1], extras[::-1], strict=True):
-        said = np.minimum(costs[1:-1], costs[2:] + missing)
-        said += table.take(units)
-        costs[:-2] = np.minimum(said, costs[:-2] + extra)
-    found: Costs = np.minimum(costs[:-2], costs[1:-1] + missing)
+        np.minimum(after, np.add(second, missing, out=said), out=said)
+        said += table.take(places, mode="clip", out=sounds)  # nothing to clip: the quickest of take's modes
+        np.minimum(said, np.add(here, extra, out=here), out=here)
+    found: Costs = np.minimum(here, after + missing)
     return found
